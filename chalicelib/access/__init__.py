@@ -1,0 +1,1 @@
+"""Who may enter: keys, sessions, scopes, and the audit log of what people did."""

@@ -1,0 +1,1 @@
+"""Programs, their clock and pauses, and their plans in versions."""

@@ -1,0 +1,282 @@
+"""A program is one merchant's promise to its distributors; its plan says how much, to whom, and when.
+
+The plan's meaning is in docs/plan.md. Rates are basis points, amounts minor units, targets minor units or orders.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from chalicelib.shared import clock
+
+
+class Mode(StrEnum):
+    """A test program has a clock of its own; money of a live one is real."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class EntryMode(StrEnum):
+    """How one becomes a distributor of a track."""
+
+    OPEN = "open"
+    REVIEW = "review"
+    INVITE = "invite"
+    PURCHASE = "purchase"
+
+
+class Measure(StrEnum):
+    """What a level's target counts."""
+
+    MONTHLY_SALES = "monthly_sales"
+    MONTHLY_ORDERS = "monthly_orders"
+    LIFETIME_SALES = "lifetime_sales"
+    LIFETIME_ORDERS = "lifetime_orders"
+
+    @property
+    def monthly(self) -> bool:
+        """Whether it starts anew each month."""
+        return self in (Measure.MONTHLY_SALES, Measure.MONTHLY_ORDERS)
+
+
+class Evidence(StrEnum):
+    """What can say whose order it is."""
+
+    BINDING = "binding"
+    CODE = "code"
+    COUPON = "coupon"
+    CLICK = "click"
+
+
+class Takeover(StrEnum):
+    """Whether another distributor may take a bound customer."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    AFTER_DAYS = "after_days"
+
+
+class SelfPurchase(StrEnum):
+    """Who is credited with a distributor's own order."""
+
+    SELF = "self"
+    SPONSOR = "sponsor"
+    NONE = "none"
+
+
+class OverCap(StrEnum):
+    """What the plan check does with rates that pass the cap."""
+
+    REFUSE = "refuse"
+    CLAMP = "clamp"
+
+
+class HoldStart(StrEnum):
+    """When a commission's hold begins."""
+
+    COMPLETED = "completed"
+    PAID = "paid"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How one enters a track. `skus`, `amount_minor`, `orders` only with `purchase`."""
+
+    mode: EntryMode
+    skus: tuple[str, ...] = ()
+    amount_minor: int = 0
+    orders: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A rank, its rate, and the volume that earns it."""
+
+    rank: int
+    name: str
+    rate_bp: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Demotion:
+    """The snail: after `misses` missed months in a row, `steps` ranks down."""
+
+    misses: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One ladder of levels, and what its sellers' uplines earn: `upline_rates_bp` of tiers 2 and 3."""
+
+    name: str
+    entry: Entry
+    levels: tuple[Level, ...]
+    measure: Measure
+    promotion: str
+    demotion: Demotion | None
+    upline_rates_bp: tuple[int, ...]
+
+    def level(self, rank: int) -> Level:
+        """The level of a rank. Raises KeyError for a rank the track lacks."""
+        for level in self.levels:
+            if level.rank == rank:
+                return level
+        raise KeyError(rank)
+
+
+@dataclass(frozen=True, slots=True)
+class BindingTerms:
+    """How long a customer stays bound (`days` 0: for ever), and who may take it over."""
+
+    days: int
+    takeover: Takeover
+    takeover_after_days: int
+    bind_on_order: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionTerms:
+    """In which order evidence is tried, and how old a click may be."""
+
+    precedence: tuple[Evidence, ...]
+    click_days: int
+    binding: BindingTerms
+
+
+@dataclass(frozen=True, slots=True)
+class CommissionTerms:
+    """Own orders, and the most that an order may pay out: `cap_bp` of its base."""
+
+    self_purchase: SelfPurchase
+    cap_bp: int
+    over_cap: OverCap
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long a commission stays pending, and when an order completes itself."""
+
+    starts: HoldStart
+    days: int
+    auto_complete_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Within how many hours a channel's payout is promised to arrive; peak days have their own."""
+
+    sla_hours: int
+    peak_sla_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalTerms:
+    """Limits, fees and rhythm of withdrawals."""
+
+    min_minor: int
+    max_minor: int
+    fee_bp: int
+    fee_minor: int
+    per_day: int
+    review_above_minor: int
+    release: str
+    method_age_hours: int
+    tax: str
+    channels: Mapping[str, Channel]
+    peak_days: tuple[date, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """That somebody knowingly accepted something the plan check asks about."""
+
+    of: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole plan of one version."""
+
+    tracks: Mapping[str, Track]
+    attribution: AttributionTerms
+    commission: CommissionTerms
+    close_hours: int
+    hold: Hold
+    withdrawal: WithdrawalTerms
+    acknowledgements: tuple[Acknowledgement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInForce:
+    """A plan and the version it is."""
+
+    version: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMark:
+    """That a version takes effect at an instant."""
+
+    version: int
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time in which orders credit nobody; `until` None: it lasts."""
+
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One merchant's program. Currency, time zone, country and mode never change."""
+
+    program_id: str
+    name: str
+    currency: str
+    timezone: str
+    country: str
+    mode: Mode
+    kill_switch: bool
+    created_at: datetime
+    clock_at: datetime | None
+    """Where a test program's clock stands; None: real time."""
+    plans: tuple[PlanMark, ...]
+    """Oldest first."""
+    pauses: tuple[Pause, ...]
+    """Oldest first."""
+
+    def now(self) -> datetime:
+        """The program's clock: real time, or where a test program's clock stands."""
+        return self.clock_at or clock.now()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused now."""
+        return bool(self.pauses) and self.pauses[-1].until is None
+
+    def paused_at(self, at: datetime) -> bool:
+        """Whether it was paused at an instant (the end of a pause is outside it)."""
+        return any(p.since <= at and (p.until is None or at < p.until) for p in self.pauses)
+
+    def plan_version_at(self, at: datetime) -> int | None:
+        """The version in force at an instant; of two with one `effective_at` the later version. None: none yet."""
+        marks = [mark for mark in self.plans if mark.effective_at <= at]
+        return max(marks, key=lambda mark: (mark.effective_at, mark.version)).version if marks else None
+
+    def local_day(self, at: datetime) -> date:
+        """The program's local day of an instant."""
+        return clock.local_day(at, self.timezone)
+
+    def close_of(self, day: date, close_hours: int) -> datetime:
+        """The instant after which facts no longer count for `day`: midnight after it + `close_hours`."""
+        return clock.midnight(date.fromordinal(day.toordinal() + 1), self.timezone) + clock.hours(close_hours)

@@ -1,0 +1,1 @@
+"""The hallway: what every room may use and no room owns."""

@@ -1,0 +1,187 @@
+"""The edge: how bodies are read, how answers and problems are written. Types here are the contract of docs/api.md."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+from chalice.app import Request, Response
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from chalicelib.shared import clock, money
+from chalicelib.shared.errors import Code, DomainError, FieldError, Invalid, Malformed, TooLarge, Unsupported
+
+BODY_MAX: Final = 1_000_000
+"""Bytes a body may have."""
+
+METADATA_MAX: Final = 4_096
+"""Bytes a metadata object may have, as JSON."""
+
+LIMIT_MAX: Final = 100
+LIMIT_DEFAULT: Final = 50
+
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _not_dots_alone(text: str) -> str:
+    if not text.strip("."):
+        raise ValueError("dots alone are no id")
+    return text
+
+
+def _time(value: object) -> object:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("a time is RFC 3339 with an offset, such as 2026-11-21T10:00:00+08:00")
+    whole, _, rest = value.partition(".")
+    digits = re.match(r"\d*", rest)
+    fraction = digits.group() if digits else ""
+    # Python reads microseconds; finer fractions are cut.
+    return datetime.fromisoformat(whole + ("." + fraction[:6].ljust(6, "0") + rest[len(fraction) :] if rest else ""))
+
+
+def _day(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a day is written 2026-03-04")
+    return date.fromisoformat(value)
+
+
+_SHOWN_TIME: Final = WithJsonSchema({"type": "string", "format": "date-time"})
+
+ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,128}$"), AfterValidator(_not_dots_alone)]
+"""An id of the caller's making."""
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Minor = Annotated[int, Field(ge=0, le=money.MINOR_MAX)]
+"""An amount in minor units."""
+Bp = Annotated[int, Field(ge=0, le=money.BP)]
+"""A rate in basis points."""
+Time = Annotated[datetime, BeforeValidator(_time), _SHOWN_TIME]
+"""An instant, told with its offset."""
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+"""A program-local day."""
+Shown = Annotated[datetime, PlainSerializer(clock.shown, return_type=str), _SHOWN_TIME]
+"""An instant in an answer: UTC with Z."""
+
+
+class Body(BaseModel):
+    """A request's body: strict types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Query(BaseModel):
+    """A request's query string: no unknown parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ListQuery(Query):
+    """What every list takes."""
+
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
+    cursor: str | None = Field(default=None, max_length=4_000)
+
+
+class Answer(BaseModel):
+    """An answer's body. Answers may grow fields; they never lose or rename one."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+_A = TypeVar("_A", bound=Answer)
+
+
+class Listed(Answer, Generic[_A]):
+    """A page of a list; `next_cursor` null: the last one."""
+
+    data: list[_A]
+    next_cursor: str | None = None
+
+
+class Problem(Answer):
+    """What went wrong (RFC 9457). `code` is stable; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[dict[Literal["pointer", "code", "message"], str]] = []
+
+
+Metadata = dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], JsonValue]
+
+_B = TypeVar("_B", bound=Body)
+_Q = TypeVar("_Q", bound=Query)
+
+
+def read_body(request: Request, model: type[_B]) -> _B:
+    """The body as `model`. Raises Unsupported, TooLarge, Malformed, Invalid."""
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Unsupported(Code.UNSUPPORTED_MEDIA_TYPE, f"Send application/json, not {kind[:100]}.")
+    raw = request.raw_body
+    if len(raw) > BODY_MAX:
+        raise TooLarge(Code.BODY_TOO_LARGE, f"A body may have {BODY_MAX:,} bytes; this one has {len(raw):,}.")
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as wrong:
+        raise _invalid(wrong) from None
+
+
+def read_query(params: Mapping[str, str] | None, model: type[_Q]) -> _Q:
+    """The query string as `model`. Raises Invalid."""
+    try:
+        return model.model_validate(dict(params or {}))
+    except ValidationError as wrong:
+        raise _invalid(wrong) from None
+
+
+def _invalid(wrong: ValidationError) -> DomainError:
+    errors = wrong.errors(include_url=False, include_context=False, include_input=False)
+    if errors[0]["type"] == "json_invalid":
+        return Malformed(Code.MALFORMED_JSON, f"The body is not JSON: {errors[0]['msg']}.")
+    fields = [FieldError(pointer(*error["loc"]), error["type"], error["msg"]) for error in errors[:100]]
+    return Invalid(Code.INVALID_REQUEST, "The request is not valid; see errors.", fields)
+
+
+def pointer(*path: str | int) -> str:
+    """A JSON pointer (RFC 6901) to a place in a body."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def problem(error: DomainError, request_id: str) -> Problem:
+    """A domain error as the body of a problem answer."""
+    return Problem(
+        type=f"urn:tributary:problem:{error.code}",
+        title=error.title,
+        status=error.status,
+        code=error.code,
+        detail=error.detail,
+        request_id=request_id,
+        errors=[{"pointer": e.pointer, "code": e.code, "message": e.message} for e in error.errors],
+    )
+
+
+def respond(status: int, body: BaseModel | str | None, request_id: str, kind: str = "application/json") -> Response:
+    """The answer as Chalice takes it."""
+    text = body.model_dump_json() if isinstance(body, BaseModel) else body or ""
+    headers: dict[str, Any] = {"Content-Type": kind, "X-Request-Id": request_id, "Cache-Control": "no-store"}
+    return Response(text, status_code=status, headers=headers)

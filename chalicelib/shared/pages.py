@@ -1,0 +1,38 @@
+"""Cursors: where a list goes on, bound to the list, its program and its filters."""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from chalicelib.shared.errors import Code, Invalid
+from chalicelib.shared.ids import digest
+
+
+def cursor(place: Any, *bound_to: object) -> str | None:
+    """A place in a list as opaque text; None, the end, stays None. `bound_to` names list, program and filters."""
+    if place is None:
+        return None
+    text = json.dumps([_seal(bound_to), place], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def place(cursor: str | None, *bound_to: object) -> Any:
+    """The place behind a cursor. Raises Invalid `invalid_cursor` for one of another list, program or filter."""
+    if cursor is None:
+        return None
+    try:
+        seal, where = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, TypeError, binascii.Error):
+        raise _another_lists() from None
+    if seal != _seal(bound_to):
+        raise _another_lists()
+    return where
+
+
+def _seal(bound_to: tuple[object, ...]) -> str:
+    return digest(*map(str, bound_to)).hex()[:16]
+
+
+def _another_lists() -> Invalid:
+    return Invalid(Code.INVALID_CURSOR, "This cursor is of another list, or of the same with other filters.")

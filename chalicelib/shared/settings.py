@@ -1,0 +1,42 @@
+"""What the stage tells its functions: the only place that reads the environment, and only when first asked."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+PLACEHOLDER_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/placeholder/stream/2026-01-01T00:00:00.000"
+"""Stands in where no stage is rendered (tests, linting, packaging): a decorator needs an ARN at import."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One stage's names. Rendered into each function's environment by the deploy."""
+
+    stage: str
+    table_prefix: str
+    region: str
+
+    def table(self, room: str) -> str:
+        """The name of a room's table in this stage."""
+        return f"{self.table_prefix}{room}"
+
+
+@cache
+def settings() -> Settings:
+    """The stage this process serves, read once."""
+    stage = os.environ.get("TRIBUTARY_STAGE", "dev")
+    return Settings(
+        stage=stage,
+        table_prefix=os.environ.get("TRIBUTARY_TABLE_PREFIX", f"tributary-{stage}-"),
+        region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
+    )
+
+
+def orders_stream_arn() -> str:
+    """The orders table's stream, or a placeholder where no stage is rendered."""
+    return os.environ.get("TRIBUTARY_ORDERS_STREAM_ARN", PLACEHOLDER_STREAM)
+
+
+def log_level() -> str:
+    """The level of the function's log lines, `INFO` unless the stage says otherwise."""
+    return os.environ.get("TRIBUTARY_LOG_LEVEL", "INFO")

@@ -1,0 +1,180 @@
+"""How rooms keep things: a pynamodb base with our names, time-outs and one client for all tables.
+
+Every write is conditional. An item that changes carries a `revision` and is replaced whole, if nobody else was faster.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Final, Self, TypeVar
+
+from pynamodb.attributes import Attribute, NumberAttribute, UnicodeAttribute
+from pynamodb.connection import Connection
+from pynamodb.connection.table import TableConnection
+from pynamodb.constants import BINARY
+from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.models import Model
+from pynamodb.pagination import ResultIterator
+from pynamodb.transactions import TransactWrite
+
+from chalicelib.shared.errors import Code, Conflict
+from chalicelib.shared.settings import settings
+
+EVALUATED_MAX: Final = 1_000
+"""How many items one page of a filtered list may look at before it hands the rest to the next page."""
+
+Key = dict[str, dict[str, Any]]
+"""Where a list goes on: DynamoDB's LastEvaluatedKey."""
+
+_T = TypeVar("_T")
+
+
+@cache
+def connection() -> Connection:
+    """The process's one connection: making a client costs some 40 ms, so all tables share it."""
+    return Connection(region=settings().region, connect_timeout_seconds=1, read_timeout_seconds=2, max_retry_attempts=2)
+
+
+class Table(Model):
+    """An item of a room's table, by `pk` and `sk`. Rooms subclass it and set `room`."""
+
+    room: ClassVar[str]
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        """The table's name is known only when it is first used, and its client is the shared one."""
+        if cls._connection is None:
+            cls.Meta.table_name = settings().table(cls.room)
+            super()._get_connection().connection._client = connection().client
+        return super()._get_connection()
+
+    @classmethod
+    def find(cls, pk: str, sk: str, *, consistent: bool = False) -> Self | None:
+        """The item, or None. Half a read unit, a whole one when consistent."""
+        try:
+            return cls.get(pk, sk, consistent_read=consistent)
+        except DoesNotExist:
+            return None
+
+    def put_new(self) -> bool:
+        """Put the item unless its key is taken. False: it was."""
+        return self.put_if(type(self).pk.does_not_exist())
+
+    def put_if(self, condition: Condition) -> bool:
+        """Put the item if the condition holds. False: it didn't."""
+        try:
+            self.save(condition)
+        except PutError as refused:
+            if refused.cause_response_code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+
+class Revised(Table):
+    """An item that changes: each change replaces it whole, on condition that nobody changed it meanwhile."""
+
+    revision = NumberAttribute(default=0)
+
+    def next_revision(self) -> Condition:
+        """Count the change, and give the condition under which it may be put."""
+        before = int(self.revision)
+        self.revision = before + 1
+        return type(self).pk.does_not_exist() if before == 0 else type(self).revision == before
+
+    def replace(self) -> None:
+        """Put the changed item. Raises Conflict `changed_meanwhile`: the caller reads again and repeats."""
+        if not self.put_if(self.next_revision()):
+            raise changed_meanwhile()
+
+
+def changed_meanwhile() -> Conflict:
+    """Somebody else was faster; nothing was written."""
+    return Conflict(Code.CHANGED_MEANWHILE, "Somebody changed this at the same time. Read it again and repeat.")
+
+
+class JsonAttribute(Attribute[Any]):
+    """A JSON value, compressed: order lines shrink to a third, so that most orders fit one write unit."""
+
+    attr_type = BINARY
+
+    def serialize(self, value: Any) -> bytes:
+        """JSON without spaces, deflated."""
+        return zlib.compress(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(), 9)
+
+    def deserialize(self, value: bytes) -> Any:
+        """The value back."""
+        return json.loads(zlib.decompress(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One item of a transaction, and the condition under which it may be put (None: its key must be free)."""
+
+    item: Table
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition of a transaction on an item it doesn't write."""
+
+    model: type[Table]
+    pk: str
+    sk: str
+    condition: Condition
+
+
+class Refused(Exception):
+    """A transaction wrote nothing. `which` are the positions whose condition failed; empty: a conflict, try again."""
+
+    def __init__(self, which: Sequence[int]) -> None:
+        super().__init__(f"refused at {list(which)}")
+        self.which = tuple(which)
+
+
+def transact(*parts: Put | Check) -> None:
+    """Write all of them or none. Two write units a kilobyte. Raises `Refused`."""
+    checks = [i for i, part in enumerate(parts) if isinstance(part, Check)]
+    puts = [i for i, part in enumerate(parts) if isinstance(part, Put)]
+    try:
+        with TransactWrite(connection=connection()) as write:
+            for part in parts:
+                if isinstance(part, Check):
+                    write.condition_check(part.model, part.pk, part.sk, part.condition)
+                else:
+                    free = part.condition if part.condition is not None else type(part.item).pk.does_not_exist()
+                    write.save(part.item, free)
+    except TransactWriteError as error:
+        if error.cause_response_code != "TransactionCanceledException":
+            raise
+        # pynamodb sends the checks before the puts, whatever the order of the calls.
+        reasons = zip(checks + puts, error.cancellation_reasons, strict=True)
+        failed = sorted(i for i, why in reasons if why is not None and why.code == "ConditionalCheckFailed")
+        raise Refused(failed) from error
+
+
+def page(
+    items: ResultIterator[_T], limit: int, keep: Callable[[_T], bool] | None = None
+) -> tuple[list[_T], Key | None]:
+    """Up to `limit` items that `keep` likes, and where to go on (None: that was all).
+
+    Looks at no more than `EVALUATED_MAX` items; a page may be short and still have a next one.
+    """
+    found: list[_T] = []
+    place: Key | None = None
+    for evaluated, item in enumerate(items, start=1):
+        liked = keep is None or keep(item)
+        if liked and len(found) == limit:
+            return found, place
+        if liked:
+            found.append(item)
+        place = items.last_evaluated_key
+        if evaluated == EVALUATED_MAX:
+            return found, place
+    return found, None
