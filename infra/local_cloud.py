@@ -1,0 +1,115 @@
+"""A cloud on this machine: ministack on loopback, for `make run`, for journeys, for trying a deploy.
+
+It emulates, so it is not proof of everything: it doesn't judge IAM, and ignores retry limits, bisecting and
+failure destinations of streams. What it does run is what `chalice deploy` put there.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.paths import LOCAL, ROOT
+
+ACCOUNT_ENVIRONMENT = {
+    # ministack finds an API by its address only in its default account, the one of this key.
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+}
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+
+
+class LocalCloudError(RuntimeError):
+    """The local cloud didn't start; the message says where its log is."""
+
+
+@contextmanager
+def local_cloud(port: int | None = None) -> Iterator[str]:
+    """Run a local cloud, empty, and yield its endpoint such as `http://127.0.0.1:4566`.
+
+    Takes a free port when none is given. Stops when the block ends, and when this process does.
+    """
+    port = port or free_port()
+    home = LOCAL / f"cloud-{port}"
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "ministack.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "infra.emulator"],
+            cwd=ROOT,
+            env=_emulator_environment(port, home),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us; we stop it after the last request
+        )
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(process, endpoint, log)
+        yield endpoint
+    finally:
+        _stop(process)
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _emulator_environment(port: int, home: Path) -> dict[str, str]:
+    """What ministack sees; its functions inherit it, so nothing of the caller's AWS settings may be in it."""
+    scratch = home / "tmp"
+    scratch.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TRIBUTARY_"))}
+    return kept | ACCOUNT_ENVIRONMENT | {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "localhost",
+        "TMPDIR": str(scratch),
+        "STATE_DIR": str(home / "state"),
+        "S3_DATA_DIR": str(home / "s3"),
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "INFO",
+    }
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise LocalCloudError(f"The local cloud ended while starting; its log is {log}")
+        if _ready(endpoint):
+            return
+        time.sleep(0.05)
+    raise LocalCloudError(f"The local cloud isn't ready after {START_SECONDS:.0f} s; its log is {log}")
+
+
+def _ready(endpoint: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{endpoint}/_ministack/ready", timeout=2) as answer:  # noqa: S310 - loopback
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin:
+        process.stdin.close()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
