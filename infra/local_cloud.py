@@ -16,14 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.paths import LOCAL, ROOT
+from infra.stage import LOCAL_ACCOUNT
 
-ACCOUNT_ENVIRONMENT = {
-    # ministack finds an API by its address only in its default account, the one of this key.
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_REGION": "us-east-1",
-}
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 
@@ -73,7 +67,7 @@ def _emulator_environment(port: int, home: Path) -> dict[str, str]:
     scratch = home / "tmp"
     scratch.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TRIBUTARY_"))}
-    return kept | ACCOUNT_ENVIRONMENT | {
+    return kept | LOCAL_ACCOUNT | {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": "localhost",

@@ -92,10 +92,12 @@ class _Mapper:
 
     def __init__(self, mapping: Json, baskets: int) -> None:
         self.mapping = mapping
-        self.wanted = baskets
         self.zone = ZoneInfo(mapping["program"]["timezone"])
         self.starts = self._midnight(mapping["clock"]["starts"])
-        self.households = self._households()
+        counts, full = basket_counts(), mapping["households"]["baskets"]
+        self.households = self._taken("household", counts, max(baskets, full))
+        chosen = {household: counts[household] for household in self.households}
+        self.buyers = set(self._taken("part", chosen, baskets) if baskets < full else chosen)
         every = mapping["distributors"]["every"]
         self.cast = [_user(household) for household in self.households[::every]]
         self.distributors = [self._distributor(number) for number in range(len(self.cast))]
@@ -115,17 +117,16 @@ class _Mapper:
 
     # The cast
 
-    def _households(self) -> list[int]:
-        counts = basket_counts()
-        wanted = max(self.wanted, self.mapping["households"]["baskets"])
-        chosen: list[int] = []
+    def _taken(self, what: str, counts: dict[int, int], wanted: int) -> list[int]:
+        """Households in the order of this draw, until they have so many baskets."""
+        taken: list[int] = []
         reached = 0
-        for household in sorted(counts, key=lambda each: (self._draw("household", each), each)):
+        for household in sorted(counts, key=lambda each: (self._draw(what, each), each)):
             if reached >= wanted:
                 break
-            chosen.append(household)
+            taken.append(household)
             reached += counts[household]
-        return chosen
+        return taken
 
     def _distributor(self, number: int) -> Distributor:
         section = self.mapping["distributors"]
@@ -158,7 +159,7 @@ class _Mapper:
         baskets, left_out = self._baskets()
         redemptions = redemptions_of(self.households)
         coupons, homeless = _coupons_on_baskets(redemptions, baskets)
-        chosen = self._thinned(baskets)
+        chosen = [basket for basket in baskets if basket.household_id in self.buyers]
         return Journey(
             starts=self.starts.isoformat(),
             ends=self._midnight(self.mapping["clock"]["ends"]).isoformat(),
@@ -180,13 +181,6 @@ class _Mapper:
         everything = baskets_of(self.households)
         fitting = [basket for basket in everything if len(basket.lines) <= lines_max]
         return fitting, len(everything) - len(fitting)
-
-    def _thinned(self, baskets: list[Basket]) -> list[Basket]:
-        if self.wanted >= self.mapping["households"]["baskets"]:
-            return baskets
-        ranked = sorted(baskets, key=lambda basket: (self._draw("basket", basket.basket_id), basket.basket_id))
-        kept = {basket.basket_id for basket in ranked[: self.wanted]}
-        return [basket for basket in baskets if basket.basket_id in kept]
 
     def _bindings(self) -> Iterator[tuple[str, str, str]]:
         at = self.starts + timedelta(minutes=self.mapping["customers"]["bound_after_minutes"])
