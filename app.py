@@ -1,0 +1,18 @@
+"""The one Chalice app: makes it, says which browsers may call it, and registers every room's routes."""
+
+from chalice.app import Chalice, CORSConfig
+
+from chalicelib.access.routes import routes as access
+
+app = Chalice(app_name="tributary")
+
+# Browsers send the bearer token by hand, so any origin may ask: there are no cookies to steal a ride on.
+# Set before the routes are registered: Chalice copies it into each.
+app.api.cors = CORSConfig(
+    allow_origin="*",
+    allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+    expose_headers=["X-Request-Id"],
+    max_age=600,
+)
+
+app.register_blueprint(access.blueprint)

@@ -1,0 +1,90 @@
+"""Each test of a room gets empty tables, held by moto in this process; a stage named "test" reads and writes them."""
+
+import os
+
+# Before anything of chalicelib or AWS is imported: names, and no way to a real account.
+for name in [name for name in os.environ if name.startswith(("AWS_", "TRIBUTARY_"))]:
+    del os.environ[name]
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "TRIBUTARY_STAGE": "test",
+}
+
+from functools import cache  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import boto3  # noqa: E402
+import pytest  # noqa: E402
+from chalice.test import Client  # noqa: E402
+from moto import mock_aws  # noqa: E402
+from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
+from moto.dynamodb.models import dynamodb_backends  # noqa: E402
+from moto.dynamodb.models.table import StreamShard  # noqa: E402
+
+from chalicelib.access import service as access  # noqa: E402
+from infra.tables import table_definitions  # noqa: E402
+from tests.support import Api  # noqa: E402
+
+TESTS = Path(__file__).parent
+WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
+"""Folders whose tests make their own cloud, or need none."""
+
+_moto = mock_aws()
+_moto_is_on = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Turn moto on or off before any fixture runs. Turning costs 50 ms, so it stays as it is between like tests."""
+    global _moto_is_on
+    wanted = _has_tables(item.path)
+    if wanted and not _moto_is_on:
+        _moto.start()
+    elif _moto_is_on and not wanted:
+        _moto.stop()
+    _moto_is_on = wanted
+
+
+def _has_tables(test: Path) -> bool:
+    return test.relative_to(TESTS).parts[0] not in WITHOUT_TABLES
+
+
+@pytest.fixture(autouse=True)
+def cloud_tables(request: pytest.FixtureRequest) -> None:
+    """Empty tables and nothing remembered from the test before."""
+    if not _has_tables(request.path):
+        return
+    access._known.clear()
+    tables = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
+    for definition in _definitions():
+        table = tables.get(definition["TableName"])
+        if table is None:
+            _client().create_table(**definition)
+        else:
+            # Making the tables anew would take 50 ms a test.
+            table.items.clear()
+            table.stream_shard = table.stream_shard and StreamShard(DEFAULT_ACCOUNT_ID, table)
+
+
+@cache
+def _definitions() -> list[dict[str, Any]]:
+    return table_definitions("tributary-test-")
+
+
+@cache
+def _client() -> Any:
+    return boto3.client("dynamodb")
+
+
+@pytest.fixture(scope="session")
+def api() -> Api:
+    """The app over its routes: `api.post("/v1/orders", {...}, key=shop.storefront)`."""
+    from app import app  # here, so that tests without HTTP don't need every room
+
+    return Api(Client(app, project_dir=str(TESTS.parent)))
