@@ -1,0 +1,1 @@
+"""Who takes part: applications, invitations, status, and the sponsor tree."""
