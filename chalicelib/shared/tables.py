@@ -3,11 +3,13 @@
 Every write is conditional. An item that changes carries a `revision` and is replaced whole, if nobody else was faster.
 """
 
+import heapq
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 from pynamodb.attributes import Attribute, NumberAttribute, UnicodeAttribute
@@ -178,3 +180,34 @@ def page(
         if evaluated == EVALUATED_MAX:
             return found, place
     return found, None
+
+
+def merged_page(
+    sources: Mapping[str, Iterable[_T]],
+    order: Callable[[_T], str],
+    key_of: Callable[[_T], Key],
+    limit: int,
+    keep: Callable[[_T], bool] | None = None,
+) -> tuple[list[_T], dict[str, Key] | None]:
+    """Like `page`, over several queries, each newest first, merged by `order`, newest first.
+
+    Where to go on is told for each source whose items were used up; the others start again where they started.
+    """
+    streams = [_tagged(name, items, order) for name, items in sources.items()]
+    found: list[_T] = []
+    places: dict[str, Key] = {}
+    for evaluated, (_, name, item) in enumerate(heapq.merge(*streams, key=itemgetter(0), reverse=True), start=1):
+        liked = keep is None or keep(item)
+        if liked and len(found) == limit:
+            return found, places
+        if liked:
+            found.append(item)
+        places[name] = key_of(item)
+        if evaluated == EVALUATED_MAX:
+            return found, places
+    return found, None
+
+
+def _tagged(name: str, items: Iterable[_T], order: Callable[[_T], str]) -> Iterator[tuple[str, str, _T]]:
+    for item in items:
+        yield order(item), name, item

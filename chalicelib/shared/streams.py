@@ -1,0 +1,59 @@
+"""How a table's stream is worked off: finish what can be finished, put poison aside, raise if anything is left.
+
+Right with and without what the deploy sets on the event source mapping: whatever is raised is delivered again, and
+what was done before is met again by its key.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chalice.app import DynamoDBEvent, DynamoDBRecord
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib.shared import log, quarantine
+
+
+class Subject(NamedTuple):
+    """What a record is about: the level-triggered handlers need no more than its key."""
+
+    program_id: str
+    key: str
+
+
+class Unfinished(Exception):
+    """Some subjects couldn't be finished now; the batch is delivered again."""
+
+
+def work_off(
+    event: DynamoDBEvent,
+    source: str,
+    subject_of: Callable[[DynamoDBRecord], Subject],
+    handle: Callable[[Subject], None],
+) -> None:
+    """Handle each subject of a batch once. Raises Unfinished if the store failed for any of them.
+
+    A handler is level-triggered: it reads what is true now, so many records of one subject are one piece of work.
+    """
+    records = {subject_of(record): record for record in event if record.event_name != "REMOVE"}
+    left = [subject for subject, record in records.items() if not _finished(source, subject, record, handle)]
+    log.info("stream", source=source, subjects=len(records), left=len(left))
+    if left:
+        raise Unfinished(f"{len(left)} of {len(records)} {source} are left, first {left[0].key}")
+
+
+def _finished(source: str, subject: Subject, record: DynamoDBRecord, handle: Callable[[Subject], None]) -> bool:
+    try:
+        handle(subject)
+    except PynamoDBException as error:
+        if error.cause_response_code != "ValidationException":
+            log.error("left_for_later", trace=True, source=source, key=subject.key)
+            return False
+        quarantine.keep(subject.program_id, source, subject.key, _reason(error), record.to_dict())
+    except Exception as error:
+        # The one broad catch below the edge: a bug or bad data in one subject must not stop its shard.
+        quarantine.keep(subject.program_id, source, subject.key, _reason(error), record.to_dict())
+    return True
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:1_000]
