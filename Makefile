@@ -1,0 +1,57 @@
+# A fresh machine needs python3 (3.11 to 3.14) and make. Everything else goes into .venv, once.
+
+PYTHON ?= python3
+STAGE ?=
+PY := .venv/bin/python
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint deploy destroy package clean
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## a cloud on this machine, the app deployed to it, real orders replayed through it
+	@$(PY) -m infra run
+
+test: $(READY) ## every test and every guard
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(READY) ## style, types and floors, without the tests
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports --no-logo
+
+deploy: stage $(READY) ## STAGE=name: stack, app and checks, to the AWS account of your credentials
+	@$(PY) -m infra deploy --stage $(STAGE)
+
+destroy: stage $(READY) ## STAGE=name: take the app away; what it keeps stays
+	@$(PY) -m infra destroy --stage $(STAGE)
+
+package: stage $(READY) ## STAGE=name: a template and a zip for your own pipeline
+	@$(PY) -m infra package --stage $(STAGE)
+
+clean: ## forget the environment and what this machine made for itself
+	rm -rf .venv .local build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.PHONY: stage python
+stage:
+	@test -n "$(STAGE)" || { echo "Which stage? For example: make $(firstword $(MAKECMDGOALS)) STAGE=prod" >&2; exit 2; }
+
+# A new list of requirements makes the environment ready again; an interrupted installation never counts as ready.
+$(READY): requirements.txt requirements-dev.txt | python
+	@echo "Making .venv: some minutes, once."
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or newer: there is no $(PYTHON) here." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+	  echo "Python 3.11 to 3.14 is needed (what AWS Lambda runs); $(PYTHON) is $$($(PYTHON) -V)." >&2; \
+	  echo "Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  echo "$(PYTHON) can't make virtual environments: the Debian package python$$version-venv is missing." >&2; \
+	  echo "Install it with: apt-get install python$$version-venv" >&2; exit 2; }
