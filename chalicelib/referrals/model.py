@@ -1,0 +1,168 @@
+"""The nouns of referrals."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an order is credited, or why not. Stable: stored with orders, shown to distributors, never renamed."""
+
+    BINDING = "binding"
+    CODE = "code"
+    COUPON = "coupon"
+    CLICK = "click"
+    SELF_PURCHASE = "self_purchase"
+    MANUAL = "manual"
+    """An operator said so; with `credited` false, that it is nobody's."""
+
+    NO_REFERRAL = "no_referral"
+    BINDING_EXPIRED = "binding_expired"
+    UNKNOWN_CODE = "unknown_code"
+    DISTRIBUTOR_NOT_APPROVED = "distributor_not_approved"
+    DISTRIBUTOR_SUSPENDED = "distributor_suspended"
+    QUALIFICATION_EXPIRED = "qualification_expired"
+    """Reserved."""
+    SELF_PURCHASE_EXCLUDED = "self_purchase_excluded"
+    PRODUCT_NOT_ELIGIBLE = "product_not_eligible"
+    PROGRAM_PAUSED = "program_paused"
+    OTHER_CURRENCY = "other_currency"
+    NOT_PAID = "not_paid"
+    CANCELLED = "cancelled"
+    FULLY_REFUNDED = "fully_refunded"
+    ZERO_AMOUNT = "zero_amount"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvidence:
+    """What a paid order says about whose it is."""
+
+    order_id: str
+    customer_id: str
+    referral_code: str | None
+    coupon_codes: tuple[str, ...]
+    visitor_id: str | None
+    paid_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One piece of evidence and what came of it: `self_purchase` or a name from `precedence`, and a reason code."""
+
+    evidence: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Whose order it is, why, and what was tried on the way."""
+
+    credited: bool
+    distributor_id: str | None
+    reason: str
+    tried: tuple[Tried, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """That a customer is a distributor's from `since` on: the `n`th of the customer, counted from 1."""
+
+    customer_id: str
+    n: int
+    distributor_id: str
+    since: datetime
+    source: str
+    """What made it: the teller's word (`link`, `qr`), or `order`."""
+    cause: str
+    """Which one: the order's id, or the referral's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A binding at an instant: its last instant (None: it has none) and the order that last counted for it."""
+
+    binding: Binding
+    counted_from: datetime
+    """The days count from here: the binding, or the customer's last credited order."""
+    renewed_by: str | None
+    lives_until: datetime | None
+
+    def lives_at(self, at: datetime) -> bool:
+        """Whether it is alive; its last instant is part of its life."""
+        return self.lives_until is None or at <= self.lives_until
+
+
+class Result(StrEnum):
+    """What a referral did."""
+
+    BOUND = "bound"
+    KEPT = "kept"
+    TAKEN = "taken"
+    NONE = "none"
+
+
+class Why(StrEnum):
+    """Why a referral did that. Stable words."""
+
+    FIRST_BINDING = "first_binding"
+    """bound: the customer was nobody's."""
+    BINDING_EXPIRED = "binding_expired"
+    """bound: the customer's binding had run out."""
+    TAKEOVER_ALWAYS = "takeover_always"
+    """taken: the plan always lets another distributor take a customer."""
+    TAKEOVER_AFTER_DAYS = "takeover_after_days"
+    """taken: binding and last credited order are as old as the plan asks for."""
+    ALREADY_BOUND = "already_bound"
+    """kept: it is this distributor's customer."""
+    TAKEOVER_NEVER = "takeover_never"
+    """kept: the plan lets nobody take a customer."""
+    TAKEOVER_TOO_EARLY = "takeover_too_early"
+    """kept: binding or last credited order are younger than the plan asks for."""
+    NEWER_BINDING = "newer_binding"
+    """kept: the customer was bound at a later time than the one that is told now."""
+    PLAN_BINDS_NOBODY = "plan_binds_nobody"
+    """none: the plan's precedence has no `binding`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a referral does, and why."""
+
+    result: Result
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a referral did, why, and whose customer it is after it."""
+
+    result: Result
+    why: Why
+    customer_id: str
+    distributor_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """That a visitor followed a distributor's link."""
+
+    click_id: str
+    distributor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Whose customer it is now, and all that it was: newest first."""
+
+    customer_id: str
+    current: Standing | None
+    bindings: tuple[Binding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer of a distributor; `expires_at` None: for ever, as things stand."""
+
+    customer_id: str
+    bound_at: datetime
+    expires_at: datetime | None
