@@ -1,7 +1,7 @@
 """The nouns of distributors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -35,8 +35,8 @@ class Application:
     track: str | None = None
     sponsor_code: str | None = None
     invitation: str | None = None
-    contact: Mapping[str, str] | None = None
-    evidence: Mapping[str, object] | None = None
+    contact: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
