@@ -1,0 +1,110 @@
+"""Posting entries, and reading accounts."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from pynamodb.pagination import ResultIterator
+
+from chalicelib.ledger import tables
+from chalicelib.ledger.model import Entry
+from chalicelib.ledger.tables import BOOKED, RELEASED, TAKEN_BACK, EntryItem
+from chalicelib.shared import clock, log
+from chalicelib.shared.tables import Key, merged_page
+
+Places = dict[str, Key]
+
+
+class DivergentReplay(Exception):
+    """A cause that has made an entry now makes another one: a bug, never overwritten. An alarm watches for it."""
+
+
+def post(entries: Iterable[Entry]) -> None:
+    """Put each entry if it isn't there. One write unit each. Raises DivergentReplay."""
+    for entry in entries:
+        item = tables.entry_item(entry)
+        if not item.put_new():
+            _compare(item)
+
+
+def post_missing(entries: Sequence[Entry]) -> None:
+    """Put those that a crash has left out: costs nothing when all are there. Raises DivergentReplay."""
+    there = {
+        (item.pk, item.sk) for item in EntryItem.batch_get([tables.entry_key(e) for e in entries], consistent_read=True)
+    }
+    post(entry for entry in entries if tables.entry_key(entry) not in there)
+
+
+def all_there(entries: Sequence[Entry]) -> bool:
+    """Whether each of them is stored."""
+    keys = [tables.entry_key(entry) for entry in entries]
+    return sum(1 for _ in EntryItem.batch_get(keys, consistent_read=True)) == len(keys)
+
+
+def _compare(item: EntryItem) -> None:
+    stored = EntryItem.get(item.pk, item.sk, consistent_read=True)
+    if stored.attribute_values != item.attribute_values:
+        log.count("DivergentReplay")
+        raise DivergentReplay(f"{item.sk} of {item.pk} was posted with other content before")
+
+
+def statement(
+    program_id: str, distributor_id: str, currency: str, shards: int, now: datetime, limit: int, places: Places | None
+) -> tuple[list[Entry], Places | None]:
+    """A distributor's entries whose money has moved by `now`, newest first, and where the list goes on."""
+    return _merged(program_id, distributor_id, currency, shards, (BOOKED, RELEASED, TAKEN_BACK), now, limit, places)
+
+
+def opened(
+    program_id: str, distributor_id: str, currency: str, shards: int, now: datetime, limit: int, places: Places | None
+) -> tuple[list[Entry], Places | None]:
+    """The first entry of each of a distributor's commissions, newest first, and where the list goes on."""
+    return _merged(program_id, distributor_id, currency, shards, (BOOKED,), now, limit, places, opens_only=True)
+
+
+def _merged(
+    program_id: str,
+    distributor_id: str,
+    currency: str,
+    shards: int,
+    lists: Sequence[str],
+    now: datetime,
+    limit: int,
+    places: Places | None,
+    *,
+    opens_only: bool = False,
+) -> tuple[list[Entry], Places | None]:
+    start = places or {}
+    sources = {
+        f"{name}{shard}": _newest_first(
+            tables.account_pk(program_id, distributor_id, currency, shard), name, now, start.get(f"{name}{shard}")
+        )
+        for shard in range(shards)
+        for name in lists
+    }
+    keep = _opens if opens_only else None
+    found, further = merged_page(sources, _moved, _key, limit, keep)
+    return [tables.read_entry(item) for item in found], None if further is None else {**start, **further}
+
+
+def _newest_first(pk: str, name: str, now: datetime, place: Key | None) -> ResultIterator[EntryItem]:
+    until = EntryItem.sk.between(f"{name}#", f"{name}#{clock.stored(now)}~")
+    return EntryItem.query(pk, until, scan_index_forward=False, last_evaluated_key=place)
+
+
+def _opens(item: EntryItem) -> bool:
+    return bool(item.opens)
+
+
+def _moved(item: EntryItem) -> str:
+    return item.sk[2:]
+
+
+def _key(item: EntryItem) -> Key:
+    return {"pk": {"S": item.pk}, "sk": {"S": item.sk}}
+
+
+def all_of(program_id: str, distributor_id: str, currency: str, shards: int) -> Iterator[Entry]:
+    """Every entry of an account, for proofs."""
+    for shard in range(shards):
+        for item in EntryItem.query(tables.account_pk(program_id, distributor_id, currency, shard)):
+            yield tables.read_entry(item)

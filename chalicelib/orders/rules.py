@@ -1,0 +1,36 @@
+"""What an order says of itself, before anyone asks whose it is."""
+
+from chalicelib.orders.model import Content, Facts
+from chalicelib.programs.model import Program
+from chalicelib.referrals.model import Reason
+
+CHANGEABLE_WHEN_PAID = ("metadata", "completed_at", "version")
+"""What a newer version of a paid order may say differently; corrections of the rest are refunds."""
+
+
+def own_reason(program: Program, content: Content, facts: Facts) -> Reason | None:
+    """Why the order itself credits nobody, the first reason of plan.md's order; None: it says nothing against it."""
+    if content.paid_at is None:
+        return Reason.NOT_PAID
+    if facts.cancellation is not None:
+        return Reason.CANCELLED
+    if content.paid_minor == 0:
+        return Reason.ZERO_AMOUNT
+    if _nothing_left(content, facts):
+        return Reason.FULLY_REFUNDED
+    if program.paused_at(content.paid_at):
+        return Reason.PROGRAM_PAUSED
+    if content.currency != program.currency:
+        return Reason.OTHER_CURRENCY
+    return None
+
+
+def _nothing_left(content: Content, facts: Facts) -> bool:
+    back = facts.refunded
+    return all(back.get(line.line_id, (0, 0))[0] >= line.paid_minor for line in content.lines)
+
+
+def differs_beyond(told: Content, stored: Content, changeable: tuple[str, ...]) -> bool:
+    """Whether two tellings of an order differ in anything but the fields named."""
+    fields = (name for name in Content.__dataclass_fields__ if name not in changeable)
+    return any(getattr(told, name) != getattr(stored, name) for name in fields)

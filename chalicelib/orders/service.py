@@ -1,0 +1,332 @@
+"""Recording what storefronts tell of orders. Nothing told is ever undone: facts only add up.
+
+Every fact has a key of its own, so telling it again meets itself: the same again is answered as before, something
+else under the same name is Conflict `exists_with_different_content`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final
+
+from pynamodb.pagination import ResultIterator
+
+from chalicelib.access import service as access
+from chalicelib.access.model import Caller
+from chalicelib.catalog import service as catalog
+from chalicelib.distributors import service as distributors
+from chalicelib.orders import rules, tables
+from chalicelib.orders.model import Content, Facts, Flag, HandAttribution, Order, OrderPlace, Refund, RefundLine, Told
+from chalicelib.orders.tables import OrderItem
+from chalicelib.programs import service as programs
+from chalicelib.programs.model import Mode, Program
+from chalicelib.referrals import service as referrals
+from chalicelib.referrals.model import Attribution, OrderEvidence, Reason
+from chalicelib.shared import clock, ids
+from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
+from chalicelib.shared.http import pointer
+from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, merged_page, transact
+
+REFUNDS_MAX: Final = 500
+"""Refunds an order may have."""
+
+HAND_ATTRIBUTIONS_MAX: Final = 100
+"""Times an order may be attributed by hand."""
+
+_TRIES: Final = 5
+"""How often a write that somebody else overtook is judged again."""
+
+_DAY_SHARDS: Final = {Mode.LIVE: 8, Mode.TEST: 1}
+"""Partitions of a paid day's index: 8 carry 8,000 orders a second. Never changed for a mode: lists read them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was recorded, and whether it was new."""
+
+    facts: Facts
+    order: Order
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRecorded:
+    """A refund, whether it was new, and what is odd about it."""
+
+    refund: Refund
+    flags: tuple[Flag, ...]
+    new: bool
+
+
+def facts_of(program_id: str, order_id: str) -> Facts:
+    """All facts of an order, read consistently; `order` is None if it wasn't told yet."""
+    return tables.read_facts(program_id, order_id)
+
+
+def get(program_id: str, order_id: str) -> tuple[Order, Facts]:
+    """An order and its facts. Raises NotFound."""
+    facts = facts_of(program_id, order_id)
+    if facts.order is None:
+        raise NotFound(Code.NOT_FOUND, f"There is no order {order_id}.")
+    return facts.order, facts
+
+
+def record(program: Program, order_id: str, told: Content) -> Recorded:
+    """Record an order, or a newer version of it.
+
+    Whose it is, is judged here, once, by the first paid version; the binding that it makes is written before it.
+    Raises Invalid `time_out_of_range`, Conflict `exists_with_different_content`, `no_plan_in_force`.
+    """
+    for _ in range(_TRIES):
+        facts = facts_of(program.program_id, order_id)
+        stored = facts.order
+        if stored is not None and stored.content == told:
+            return Recorded(facts, stored, new=False)
+        _refuse_change(stored, told)
+        _refuse_far_times(program, placed_at=told.placed_at, paid_at=told.paid_at, completed_at=told.completed_at)
+        order = _judged(program, facts, order_id, told)
+        if _put(program, order, replaces=stored):
+            return Recorded(replace(facts, order=order), order, new=stored is None)
+    raise changed_meanwhile()
+
+
+def _refuse_change(stored: Order | None, told: Content) -> None:
+    if stored is None:
+        return
+    newer = told.version > stored.content.version
+    paid = stored.content.paid_at is not None
+    if not newer or (paid and rules.differs_beyond(told, stored.content, rules.CHANGEABLE_WHEN_PAID)):
+        raise _different("This order was told with other content before.")
+
+
+def _judged(program: Program, facts: Facts, order_id: str, told: Content) -> Order:
+    """The order as it will be kept: judged now if this is its first paid version, else as it was judged."""
+    stored = facts.order
+    if stored is not None and stored.content.paid_at is not None:
+        return Order(program.program_id, order_id, told, stored.received_at, stored.attribution)
+    attribution = _attribute(program, facts, order_id, told)
+    return Order(program.program_id, order_id, told, program.now(), attribution)
+
+
+def _attribute(program: Program, facts: Facts, order_id: str, told: Content) -> Attribution:
+    if told.paid_at is None:
+        return _nobody(Reason.NOT_PAID)
+    plan = programs.plan_at(program, told.paid_at).plan
+    against = rules.own_reason(program, told, facts)
+    if against is not None:
+        return _nobody(against)
+    evidence = OrderEvidence(
+        order_id, told.customer_id, told.referral_code, told.coupon_codes, told.visitor_id, told.paid_at
+    )
+    attribution = referrals.attribute(program, plan, evidence)
+    if attribution.distributor_id is None:
+        return attribution
+    if not _sellable(program, attribution.distributor_id, told, told.paid_at):
+        return Attribution(False, None, Reason.PRODUCT_NOT_ELIGIBLE, attribution.tried)
+    referrals.note_order(program, plan, evidence, attribution)
+    return attribution
+
+
+def _sellable(program: Program, distributor_id: str, told: Content, paid_at: datetime) -> bool:
+    """Whether any line that was paid for counts for this distributor."""
+    paid_skus = {line.sku for line in told.lines if line.paid_minor}
+    product_rules = catalog.rules_at(program.program_id, paid_skus, paid_at)
+    if any(sku not in product_rules for sku in paid_skus):
+        return True
+    track = distributors.get(program.program_id, distributor_id).track
+    return any(rule.sellable_by(track) for rule in product_rules.values())
+
+
+def _put(program: Program, order: Order, replaces: Order | None) -> bool:
+    paid_at = order.content.paid_at
+    day = None if paid_at is None else _day_key(program, program.local_day(paid_at), order.order_id)
+    item = tables.order_item(order, day)
+    if replaces is None:
+        return item.put_new()
+    return item.put_if(OrderItem.version == replaces.content.version)
+
+
+def complete(program: Program, order_id: str, completed_at: datetime) -> datetime:
+    """Record that an order is completed, before or after the order itself; the earliest wins.
+
+    Raises Invalid `time_out_of_range`.
+    """
+    _refuse_far_times(program, completed_at=completed_at)
+    known = facts_of(program.program_id, order_id).completed_at
+    if known is not None and known <= completed_at:
+        return known
+    told = Told(completed_at, program.now())
+    tables.told_item(program.program_id, order_id, f"complete#{clock.stored(completed_at)}", told).put_new()
+    return completed_at
+
+
+def cancel(program: Program, order_id: str, cancelled_at: datetime) -> datetime:
+    """Record that an order is cancelled, before or after the order itself; the first cancellation told is returned.
+
+    Raises Invalid `time_out_of_range`.
+    """
+    _refuse_far_times(program, cancelled_at=cancelled_at)
+    told = Told(cancelled_at, program.now())
+    if tables.told_item(program.program_id, order_id, "cancel", told).put_new():
+        return cancelled_at
+    known = facts_of(program.program_id, order_id).cancellation
+    return known.at if known is not None else cancelled_at
+
+
+def refund(
+    program: Program, order_id: str, refund_id: str, refunded_at: datetime, lines: Sequence[RefundLine]
+) -> RefundRecorded:
+    """Record a refund, before or after its order; more than was paid is kept, flagged, and counts up to what was paid.
+
+    Raises Invalid `time_out_of_range`, `unknown_line`; Conflict `exists_with_different_content`, `too_many_refunds`.
+    """
+    facts = facts_of(program.program_id, order_id)
+    told = Refund(refund_id, refunded_at, tuple(lines), program.now())
+    known = _refund_of(facts, refund_id)
+    if known is None:
+        _refuse_refund(program, facts, told)
+        if tables.refund_item(program.program_id, order_id, told).put_new():
+            return RefundRecorded(told, _flags(replace(facts, refunds=(*facts.refunds, told)), told), new=True)
+        facts = facts_of(program.program_id, order_id)
+        known = _refund_of(facts, refund_id) or told
+    if (known.refunded_at, sorted(known.lines, key=str)) != (refunded_at, sorted(lines, key=str)):
+        raise _different("This refund was told with other content before.")
+    return RefundRecorded(known, _flags(facts, known), new=False)
+
+
+def _refund_of(facts: Facts, refund_id: str) -> Refund | None:
+    return next((refund for refund in facts.refunds if refund.refund_id == refund_id), None)
+
+
+def _refuse_refund(program: Program, facts: Facts, told: Refund) -> None:
+    _refuse_far_times(program, refunded_at=told.refunded_at)
+    if len(facts.refunds) >= REFUNDS_MAX:
+        raise Conflict(Code.TOO_MANY_REFUNDS, f"An order may have {REFUNDS_MAX} refunds.")
+    if facts.order is None:
+        return
+    known = {line.line_id for line in facts.order.content.lines}
+    wrong = [
+        FieldError(pointer("lines", i, "line_id"), Code.UNKNOWN_LINE, f"The order has no line {line.line_id}.")
+        for i, line in enumerate(told.lines)
+        if line.line_id not in known
+    ]
+    if wrong:
+        raise Invalid(Code.UNKNOWN_LINE, "The refund names lines that the order lacks.", wrong)
+
+
+def _flags(facts: Facts, refund: Refund) -> tuple[Flag, ...]:
+    """The order's flags that this refund has to do with."""
+    if facts.order is None:
+        return ()
+    paid = {line.line_id: line.paid_minor for line in facts.order.content.lines}
+    back = facts.refunded
+    mine = [line.line_id for line in refund.lines]
+    over = any(back[line_id][0] > paid.get(line_id, back[line_id][0]) for line_id in mine)
+    unknown = any(line_id not in paid for line_id in mine)
+    return (Flag.OVER_REFUND,) * over + (Flag.UNKNOWN_LINE,) * unknown
+
+
+def attribute_by_hand(
+    caller: Caller, program: Program, order_id: str, distributor_id: str | None, reason: str
+) -> Attribution:
+    """Say by hand whose a paid order is, None: nobody's. What was booked is taken back and booked anew by the stream.
+
+    Raises NotFound; Conflict `not_attributable` (unpaid), `distributor_not_approved`, `too_many_changes`; Invalid
+    `unknown_distributor`.
+    """
+    order, facts = get(program.program_id, order_id)
+    if order.content.paid_at is None:
+        raise Conflict(Code.NOT_ATTRIBUTABLE, "An order that isn't paid is nobody's yet.")
+    if distributor_id is not None:
+        _refuse_earner(program, distributor_id, order.content.paid_at)
+    hands = facts.hand_attributions
+    if hands and (hands[-1].distributor_id, hands[-1].reason) == (distributor_id, reason):
+        return by_hand(distributor_id)
+    if len(hands) >= HAND_ATTRIBUTIONS_MAX:
+        raise Conflict(Code.TOO_MANY_CHANGES, f"An order may be attributed by hand {HAND_ATTRIBUTIONS_MAX} times.")
+    hand = HandAttribution(len(hands) + 1, distributor_id, reason, caller.actor, program.now())
+    row = access.audit_row(
+        caller, hand.received_at, "order.attribute", order_id, reason=reason, detail={"distributor_id": distributor_id}
+    )
+    try:
+        transact(Put(tables.hand_attribution_item(program.program_id, order_id, hand)), Put(row))
+    except Refused:
+        raise changed_meanwhile() from None
+    return by_hand(distributor_id)
+
+
+def by_hand(distributor_id: str | None) -> Attribution:
+    """The attribution that an operator's word makes."""
+    return Attribution(distributor_id is not None, distributor_id, Reason.MANUAL, ())
+
+
+def attribution_of(order: Order, facts: Facts) -> Attribution:
+    """Whose the order is now: by the last word of an operator, else as it was judged when it was paid."""
+    hands = facts.hand_attributions
+    return by_hand(hands[-1].distributor_id) if hands else order.attribution
+
+
+def _refuse_earner(program: Program, distributor_id: str, paid_at: datetime) -> None:
+    distributor = distributors.find(program.program_id, distributor_id)
+    if distributor is None:
+        raise Invalid(Code.UNKNOWN_DISTRIBUTOR, f"There is no distributor {distributor_id}.")
+    if not distributor.approved_at(paid_at):
+        detail = "The distributor was not approved when the order was paid."
+        raise Conflict(Code.DISTRIBUTOR_NOT_APPROVED, detail)
+
+
+def paid_on(
+    program: Program, day: date, limit: int, places: dict[str, Key] | None
+) -> tuple[list[OrderPlace], dict[str, Key] | None]:
+    """The orders paid on a local day, last paid first, and where the list goes on."""
+    start = places or {}
+    sources = {
+        key: OrderItem.by_day.query(
+            key, scan_index_forward=False, page_size=limit + 1, last_evaluated_key=start.get(key)
+        )
+        for key in (_shard_key(program, day, shard) for shard in range(_DAY_SHARDS[program.mode]))
+    }
+    found, further = merged_page(sources, _paid_order, _index_key, limit)
+    orders = [OrderPlace(tables.ids_of(item.pk)[1], clock.read(str(item.paid_at)), day) for item in found]
+    return orders, None if further is None else {**start, **further}
+
+
+def _newest_first(shard: str, limit: int, place: Key | None) -> ResultIterator[OrderItem]:
+    return OrderItem.by_day.query(shard, scan_index_forward=False, page_size=limit + 1, last_evaluated_key=place)
+
+
+def _paid_order(item: OrderItem) -> str:
+    return f"{item.paid_at}#{item.pk}"
+
+
+def _index_key(item: OrderItem) -> Key:
+    return {name: {"S": str(getattr(item, name))} for name in ("day", "paid_at", "pk", "sk")}
+
+
+def _day_key(program: Program, day: date, order_id: str) -> str:
+    return _shard_key(program, day, ids.shard(order_id, _DAY_SHARDS[program.mode]))
+
+
+def _shard_key(program: Program, day: date, shard: int) -> str:
+    return f"{program.program_id}#{day.isoformat()}#{shard}"
+
+
+def _refuse_far_times(program: Program, **times: datetime | None) -> None:
+    now = program.now()
+    far = [
+        FieldError(
+            pointer(name), Code.TIME_OUT_OF_RANGE, "At most 10 minutes ahead of the program's clock, 400 days back."
+        )
+        for name, at in times.items()
+        if at is not None and not clock.within_reach(at, now)
+    ]
+    if far:
+        raise Invalid(Code.TIME_OUT_OF_RANGE, f"The program's clock stands at {clock.shown(now)}.", far)
+
+
+def _nobody(reason: Reason) -> Attribution:
+    return Attribution(False, None, reason, ())
+
+
+def _different(detail: str) -> Conflict:
+    return Conflict(Code.EXISTS_WITH_DIFFERENT_CONTENT, detail)
