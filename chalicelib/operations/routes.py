@@ -1,0 +1,94 @@
+"""Health, the test clock, the quarantine, and the API's description of itself."""
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from chalicelib.access.door import ROUTES, Call, Reply, Routes
+from chalicelib.operations import handbook, openapi, service
+from chalicelib.shared import http, pages
+from chalicelib.shared.quarantine import Quarantined
+from chalicelib.shared.version import VERSION
+
+routes = Routes(__name__)
+
+
+class HealthAnswer(http.Answer):
+    """That the API answers, and which release it is."""
+
+    status: Literal["ok"] = "ok"
+    version: str = VERSION
+
+
+class ClockBody(http.Body):
+    """Where a test program's clock is to stand."""
+
+    now: http.Time
+
+
+class ClockAnswer(http.Answer):
+    """Where a test program's clock stands, and where it is still moving to; null: all that became due has run."""
+
+    now: http.Shown
+    moving_to: http.Shown | None
+
+
+class QuarantineAnswer(http.Answer):
+    """A record that couldn't be processed: where it came from, what it was about, and why."""
+
+    quarantine_id: str
+    at: http.Shown
+    source: str
+    key: str
+    reason: str
+    record: dict[str, JsonValue]
+
+
+@routes.get("/health", "", answer=HealthAnswer)
+def show_health(call: Call) -> HealthAnswer:
+    """Whether the API answers. Reads no table."""
+    return HealthAnswer()
+
+
+@routes.get("/v1/openapi.json", "")
+def show_openapi(call: Call) -> Reply:
+    """This API as an OpenAPI 3.1 document."""
+    return Reply(200, openapi.text(tuple(ROUTES)))
+
+
+@routes.get("/docs", "")
+def show_docs(call: Call) -> Reply:
+    """This API as a page to read."""
+    return Reply(200, handbook.page(tuple(ROUTES)), "text/html; charset=utf-8")
+
+
+@routes.post("/v1/test/clock", "O", body=ClockBody, answer=ClockAnswer, status=202)
+def move_clock(call: Call, body: ClockBody) -> ClockAnswer:
+    """Put a test program's clock forward and run what became due."""
+    program = service.move_clock(call.caller, call.program_id, body.now)
+    return ClockAnswer(now=program.now(), moving_to=None)
+
+
+@routes.get("/v1/test/clock", "O", answer=ClockAnswer)
+def show_clock(call: Call) -> ClockAnswer:
+    """Where a test program's clock stands."""
+    return ClockAnswer(now=service.test_program(call.program_id).now(), moving_to=None)
+
+
+@routes.get("/v1/quarantine", "O A", query=http.ListQuery, answer=http.Listed[QuarantineAnswer])
+def list_quarantine(call: Call, query: http.ListQuery) -> http.Listed[QuarantineAnswer]:
+    """Records that couldn't be processed, by source and key."""
+    bound = ("quarantine", call.program_id)
+    rows, place = service.list_quarantine(call.program_id, query.limit, pages.place(query.cursor, *bound))
+    return http.Listed(data=[_quarantined(row) for row in rows], next_cursor=pages.cursor(place, *bound))
+
+
+def _quarantined(row: Quarantined) -> QuarantineAnswer:
+    return QuarantineAnswer(
+        quarantine_id=row.quarantine_id,
+        at=row.at,
+        source=row.source,
+        key=row.key,
+        reason=row.reason,
+        record=dict(row.record),
+    )

@@ -1,0 +1,38 @@
+"""What operators do besides their trade: move a test program's clock, look at what couldn't be processed."""
+
+from datetime import datetime
+
+from chalicelib.access.model import Caller
+from chalicelib.commissions import service as commissions
+from chalicelib.programs import service as programs
+from chalicelib.programs.model import Mode, Program
+from chalicelib.shared import quarantine
+from chalicelib.shared.errors import Code, Conflict
+from chalicelib.shared.quarantine import Quarantined
+from chalicelib.shared.tables import Key
+
+
+def test_program(program_id: str) -> Program:
+    """The program, if its clock is one to be moved. Raises NotFound, Conflict `not_a_test_program`."""
+    program = programs.get(program_id)
+    if program.mode is not Mode.TEST:
+        raise Conflict(Code.NOT_A_TEST_PROGRAM, f"{program_id} is live: it goes by real time.")
+    return program
+
+
+def move_clock(caller: Caller, program_id: str, now: datetime) -> Program:
+    """Put a test program's clock forward.
+
+    An order that was accepted before the move is decided before it, so that a story told twice ends the same.
+    Raises NotFound, Conflict `not_a_test_program`, `orders_undecided`, `clock_goes_forward`.
+    """
+    program = test_program(program_id)
+    undecided = commissions.undecided_order(program)
+    if undecided is not None:
+        raise Conflict(Code.ORDERS_UNDECIDED, f"Order {undecided} is paid and not decided yet. Try again in a moment.")
+    return programs.move_clock(caller, program, now)
+
+
+def list_quarantine(program_id: str, limit: int, place: Key | None) -> tuple[list[Quarantined], Key | None]:
+    """A program's records that couldn't be processed, by source and key, and where the list goes on."""
+    return quarantine.listed(program_id, limit, place)
