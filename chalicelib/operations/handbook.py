@@ -13,6 +13,7 @@ from chalicelib.access.door import Route
 from chalicelib.operations import openapi
 from chalicelib.operations.openapi import Json
 
+_PAGE: Final = Path(__file__).with_name("handbook.html")
 _STYLE: Final = Path(__file__).with_name("handbook.css")
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
@@ -23,7 +24,7 @@ def page(routes: tuple[Route, ...]) -> str:
     document = openapi.document(routes)
     style = _STYLE.read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _PAGE.format(
+    return _PAGE.read_text("utf-8").format(
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=style,
         version=escape(document["info"]["version"]),
@@ -32,41 +33,6 @@ def page(routes: tuple[Route, ...]) -> str:
         groups="".join(_group(document, tag) for tag in document["tags"]),
         schemas="".join(_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items())),
     )
-
-
-_PAGE: Final = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>Tributary API</title>
-<style>{style}</style>
-</head>
-<body>
-<nav aria-label="Contents">
-<a class="home" href="#top">Tributary</a>
-<ul>{contents}<li><a href="#schemas">Schemas <span lang="zh">数据结构</span></a></li></ul>
-</nav>
-<main id="top">
-<header>
-<p class="version">HTTP API, version 1 · release {version}</p>
-<h1>Tributary <span lang="zh">分销系统接口</span></h1>
-{about}
-<p lang="zh" class="zh">店铺把点击、绑定、订单、完成和退款告诉这里；系统立刻回答订单归谁、为什么，随后给出每一级的佣金，精确到分，每一分都有计算依据。金额一律是最小货币单位的整数，时间一律带时区，同一请求可以放心重发。</p>
-<p>For machines: <a href="v1/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
-</header>
-{groups}
-<section id="schemas">
-<h2>Schemas <span lang="zh">数据结构</span></h2>
-<p class="about">A dot marks a field that is always there, or that a request must send.</p>
-{schemas}
-</section>
-</main>
-</body>
-</html>
-"""
 
 
 def _contents(document: Json) -> Iterator[str]:
@@ -174,7 +140,7 @@ def _plain_kind(schema: Json) -> str:
         return "object of " + _kind(schema["additionalProperties"])
     if kind is None:
         return "anything"
-    return escape({"date-time": "time", "date": "day"}.get(schema.get("format", ""), kind)) + _range(schema)
+    return escape({"date-time": "time", "date": "day"}.get(schema.get("format", ""), str(kind))) + _range(schema)
 
 
 def _range(schema: Json) -> str:

@@ -5,7 +5,7 @@ Source: https://spec.openapis.org/oas/v3.1.0
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -67,8 +67,8 @@ GROUPS: Final = (
 """The order in which the API is told."""
 
 _ABOUT: Final = """\
-A serverless distribution platform for online shops: distributors share links and codes, the people they bring buy, and \
-this API works out who earns what, explains it, and proves it.
+A serverless distribution platform for online shops: distributors share links and codes, the people they bring buy, \
+and this API works out who earns what, explains it, and proves it.
 
 Money is a whole number of minor units (fen, cents) in fields that end in `_minor`; rates are basis points (`rate_bp` \
 200 is 2 %). Times are RFC 3339, answered in UTC. Types are strict and unknown fields are refused. Writes can be \
@@ -137,15 +137,16 @@ def _name(ref: Json) -> str:
     return str(ref["$ref"]).removeprefix(_REF)
 
 
-_Named = dict[tuple[type[BaseModel], JsonSchemaMode], Json]
+_Named = Mapping[tuple[Any, JsonSchemaMode], Json]
 
 
 def _schemas(routes: Sequence[Route]) -> tuple[_Named, Json]:
-    bodies: list[tuple[type[BaseModel], JsonSchemaMode]] = [(r.body, "validation") for r in routes if r.body]
-    queries: list[tuple[type[BaseModel], JsonSchemaMode]] = [(r.query, "validation") for r in routes if r.query]
-    answers: list[tuple[type[BaseModel], JsonSchemaMode]] = [(r.answer, "serialization") for r in routes if r.answer]
-    models = list(dict.fromkeys([*bodies, *queries, *answers, (Problem, "serialization")]))
-    names, definitions = models_json_schema(models, ref_template=_REF + "{model}", schema_generator=_Schemas)
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
+    for route in routes:
+        models += [(model, "validation") for model in (route.body, route.query) if model is not None]
+        models += [(route.answer, "serialization")] if route.answer is not None else []
+    unique = list(dict.fromkeys(models))
+    names, definitions = models_json_schema(unique, ref_template=_REF + "{model}", schema_generator=_Schemas)
     return names, definitions["$defs"]
 
 
