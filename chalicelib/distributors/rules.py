@@ -21,7 +21,7 @@ _STEPS: Final[Mapping[Action, tuple[frozenset[Status], Status]]] = {
 
 
 def first_status(mode: EntryMode, invited: bool) -> Status:
-    """The status one enters a track with. An invitation opens every track; who enters by purchase waits to be let in."""
+    """The status one enters a track with. An invitation opens each; who enters by purchase waits to be let in."""
     return Status.APPROVED if invited or mode is EntryMode.OPEN else Status.PENDING
 
 
