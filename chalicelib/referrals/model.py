@@ -79,17 +79,27 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A binding at an instant: its last instant (None: it has none) and the order that last counted for it."""
+    """A binding as of an instant."""
 
     binding: Binding
     counted_from: datetime
-    """The days count from here: the binding, or the customer's last credited order."""
+    """Its days count from here: the binding, or the customer's last credited order."""
     renewed_by: str | None
+    """That order."""
     lives_until: datetime | None
+    """Its last instant; None: it has none."""
 
     def lives_at(self, at: datetime) -> bool:
         """Whether it is alive; its last instant is part of its life."""
         return self.lives_until is None or at <= self.lives_until
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a customer as of an instant: its newest binding of all, and the one that counted then."""
+
+    newest: Binding | None
+    standing: Standing | None
 
 
 class Result(StrEnum):
@@ -140,6 +150,28 @@ class Outcome:
     why: Why
     customer_id: str
     distributor_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """What is told of a customer: by whom it came, as a code or an id, and when."""
+
+    customer_id: str
+    code: str | None
+    distributor_id: str | None
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What is told of a visitor: whose link it followed, when, and where to."""
+
+    code: str
+    visitor_id: str
+    at: datetime
+    url: str | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
