@@ -121,7 +121,7 @@ def self_purchase(
     mode: SelfPurchase, buyer: Distributor, sponsor: Callable[[], Distributor | None], at: datetime
 ) -> Attribution:
     """Whose a distributor's own order is. `sponsor` reads the buyer's, if it is needed."""
-    named = {SelfPurchase.SELF: lambda: buyer, SelfPurchase.SPONSOR: sponsor, SelfPurchase.NONE: lambda: None}[mode]()
+    named = buyer if mode is SelfPurchase.SELF else sponsor() if mode is SelfPurchase.SPONSOR else None
     lost = Reason.SELF_PURCHASE_EXCLUDED if named is None else objection(named, at)
     if named is None or lost is not None:
         return Attribution(False, None, str(lost), (Tried(_SELF, str(lost)),))

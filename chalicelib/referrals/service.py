@@ -30,7 +30,16 @@ from chalicelib.referrals.model import (
     Standing,
     Visit,
 )
-from chalicelib.referrals.tables import BindingItem, ClickItem, KeyItem, RenewalItem
+from chalicelib.referrals.tables import (
+    BindingItem,
+    ClickItem,
+    KeyItem,
+    RenewalItem,
+    binding_key,
+    customer_key,
+    distributor_key,
+    visitor_key,
+)
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid
 from chalicelib.shared.tables import Key as Place
@@ -106,7 +115,7 @@ def _clicked(program_id: str, order: OrderEvidence, click_days: int) -> rules.Cl
         return None
     first, last = order.paid_at - timedelta(days=click_days), order.paid_at
     clicks = ClickItem.query(
-        _visitor(program_id, order.visitor_id),
+        visitor_key(program_id, order.visitor_id),
         ClickItem.sk.between(f"click#{clock.stored(first)}", f"click#{clock.stored(last)}{_LAST}"),
         scan_index_forward=False,
         limit=1,
@@ -139,7 +148,7 @@ def note_order(program: Program, plan: Plan, order: OrderEvidence, attribution: 
             return
         if not binds or (known.newest is not None and known.newest.since > order.paid_at):
             return
-        if _binding_item(program.program_id, _next(known, order, credited_to)).put_new():
+        if BindingItem.of(program.program_id, _next(known, order, credited_to)).put_new():
             return
     if records or binds:
         raise changed_meanwhile()
@@ -149,7 +158,7 @@ def _renew(program_id: str, standing: Standing, order: OrderEvidence) -> None:
     made_it = (standing.binding.source, standing.binding.cause) == (_ORDER, order.order_id)
     if not made_it and standing.renewed_by != order.order_id:
         sk = f"renewal#{clock.stored(order.paid_at)}#{order.order_id}"
-        RenewalItem(_customer(program_id, order.customer_id), sk, n=standing.binding.n).put_new()
+        RenewalItem(customer_key(program_id, order.customer_id), sk, n=standing.binding.n).put_new()
 
 
 def _next(known: Known, order: OrderEvidence, distributor_id: str) -> Binding:
@@ -175,9 +184,7 @@ def bind(caller: Caller, program: Program, told: Referral, idempotency_key: str 
     for _ in range(TRIES):
         known = _known(program, told.customer_id, told.at)
         verdict = rules.decide(known, distributor.distributor_id, told.at, plan.attribution)
-        binding = Binding(
-            told.customer_id, _next_n(known), distributor.distributor_id, told.at, told.source, cause
-        )
+        binding = Binding(told.customer_id, _next_n(known), distributor.distributor_id, told.at, told.source, cause)
         if verdict.result not in (Result.BOUND, Result.TAKEN) or _put_told(caller, program, binding, verdict.result):
             return Outcome(verdict.result, verdict.why, told.customer_id, _whose(program, told.customer_id, told.at))
     raise changed_meanwhile()
@@ -196,7 +203,7 @@ def _told_distributor(program_id: str, told: Referral) -> Distributor:
 
 
 def _put_told(caller: Caller, program: Program, binding: Binding, result: Result) -> bool:
-    item = _binding_item(program.program_id, binding)
+    item = BindingItem.of(program.program_id, binding)
     if caller.scope is not Scope.OPERATOR:
         return item.put_new()
     detail: dict[str, object] = {"distributor_id": binding.distributor_id, "result": result.value, "n": binding.n}
@@ -230,7 +237,7 @@ def record_click(
         told = (visit.code.upper(), visit.visitor_id, visit.url, visit.channel)
         _remember(program.program_id, click_id, *told, visit.at)
     item = ClickItem(
-        _visitor(program.program_id, visit.visitor_id),
+        visitor_key(program.program_id, visit.visitor_id),
         f"click#{clock.stored(visit.at)}#{click_id}",
         distributor_id=distributor.distributor_id,
         code=distributor.code,
@@ -244,7 +251,7 @@ def history(program: Program, customer_id: str) -> History:
     """Whose customer it is on the program's clock, and its newest bindings. A stranger's are none."""
     now = program.now()
     items = _binding_items(program.program_id, customer_id, limit=HISTORY_MAX)
-    bindings = tuple(_binding(customer_id, item) for item in items)
+    bindings = tuple(item.binding() for item in items)
     counting = next((binding for binding in bindings if binding.since <= now), None)
     standing = None if counting is None else _standing(program, counting, now)
     current = standing if standing is not None and standing.lives_at(now) else None
@@ -259,17 +266,15 @@ def customers_of(
     A page leaves out those who were taken or whose binding ran out, so it may be short and still have a next one.
     """
     distributors.get(program.program_id, distributor_id)
-    found = BindingItem.by_distributor.query(
-        f"{program.program_id}#{distributor_id}", scan_index_forward=False, last_evaluated_key=place
-    )
+    key = distributor_key(program.program_id, distributor_id)
+    found = BindingItem.by_distributor.query(key, scan_index_forward=False, last_evaluated_key=place)
     items, further = page(found, limit)
-    bindings = [_binding(item.pk.rpartition("#c#")[2], item) for item in items]
-    return list(_living(program, bindings)), further
+    return list(_living(program, [item.binding() for item in items])), further
 
 
 def _living(program: Program, bindings: Sequence[Binding]) -> Iterator[Customer]:
     now = program.now()
-    following = [(_customer(program.program_id, each.customer_id), _sk(each.n + 1)) for each in bindings]
+    following = [(customer_key(program.program_id, each.customer_id), binding_key(each.n + 1)) for each in bindings]
     ended = {(item.pk, item.sk) for item in BindingItem.batch_get(following) if clock.read(item.bound_at) <= now}
     for binding, key in zip(bindings, following, strict=True):
         standing = None if key in ended else _standing(program, binding, now)
@@ -280,7 +285,7 @@ def _living(program: Program, bindings: Sequence[Binding]) -> Iterator[Customer]
 def _known(program: Program, customer_id: str, at: datetime, but_order: str | None = None) -> Known:
     newest: Binding | None = None
     for item in _binding_items(program.program_id, customer_id):
-        binding = _binding(customer_id, item)
+        binding = item.binding()
         newest = newest or binding
         its_own = (binding.source, binding.cause) == (_ORDER, but_order)
         if binding.since <= at and not its_own:
@@ -308,7 +313,7 @@ def _terms(program: Program, since: datetime) -> tuple[rules.Stretch, ...]:
 
 def _last_renewal(program_id: str, binding: Binding, at: datetime) -> tuple[datetime, str] | None:
     items = RenewalItem.query(
-        _customer(program_id, binding.customer_id),
+        customer_key(program_id, binding.customer_id),
         RenewalItem.sk.between(f"renewal#{clock.stored(binding.since)}", f"renewal#{clock.stored(at)}{_LAST}"),
         scan_index_forward=False,
         page_size=_AT_ONCE,
@@ -325,7 +330,7 @@ def _binding_items(program_id: str, customer_id: str, limit: int | None = None) 
     """A customer's bindings, newest first."""
     return iter(
         BindingItem.query(
-            _customer(program_id, customer_id),
+            customer_key(program_id, customer_id),
             BindingItem.sk.startswith("binding#"),
             scan_index_forward=False,
             limit=limit,
@@ -335,37 +340,8 @@ def _binding_items(program_id: str, customer_id: str, limit: int | None = None) 
     )
 
 
-def _binding(customer_id: str, item: BindingItem) -> Binding:
-    n = int(item.sk.removeprefix("binding#"))
-    return Binding(customer_id, n, item.distributor_id, clock.read(item.bound_at), item.source, item.cause)
-
-
-def _binding_item(program_id: str, binding: Binding) -> BindingItem:
-    return BindingItem(
-        _customer(program_id, binding.customer_id),
-        _sk(binding.n),
-        distributor_id=binding.distributor_id,
-        distributor_key=f"{program_id}#{binding.distributor_id}",
-        bound_at=clock.stored(binding.since),
-        source=binding.source,
-        cause=binding.cause,
-    )
-
-
 def _next_n(known: Known) -> int:
     return 1 if known.newest is None else known.newest.n + 1
-
-
-def _sk(n: int) -> str:
-    return f"binding#{n:06}"
-
-
-def _customer(program_id: str, customer_id: str) -> str:
-    return f"{program_id}#c#{customer_id}"
-
-
-def _visitor(program_id: str, visitor_id: str) -> str:
-    return f"{program_id}#v#{visitor_id}"
 
 
 def _cause(prefix: str, caller: Caller, program_id: str, idempotency_key: str | None) -> str:
@@ -380,9 +356,7 @@ def _remember(program_id: str, cause: str, *asked: object) -> None:
     item = KeyItem(f"{program_id}#k#{cause}", "key", asked=content)
     before = None if item.put_new() else KeyItem.find(item.pk, item.sk, consistent=True)
     if before is not None and before.asked != content:
-        raise Conflict(
-            Code.EXISTS_WITH_DIFFERENT_CONTENT, "This Idempotency-Key came with another body before."
-        )
+        raise Conflict(Code.EXISTS_WITH_DIFFERENT_CONTENT, "This Idempotency-Key came with another body before.")
 
 
 def _by_code(program_id: str, code: str) -> Distributor:

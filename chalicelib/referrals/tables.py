@@ -8,12 +8,34 @@
 | `{program}#k#{id}`         | `key`                      | what an Idempotency-Key asked for, as a digest         |
 """
 
-from typing import Any
+from typing import Any, Self
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
+from chalicelib.referrals.model import Binding
+from chalicelib.shared import clock
 from chalicelib.shared.tables import Table
+
+
+def customer_key(program_id: str, customer_id: str) -> str:
+    """The partition of all that is known of a customer."""
+    return f"{program_id}#c#{customer_id}"
+
+
+def binding_key(n: int) -> str:
+    """The place of a customer's nth binding."""
+    return f"binding#{n:06}"
+
+
+def visitor_key(program_id: str, visitor_id: str) -> str:
+    """The partition of a visitor's clicks."""
+    return f"{program_id}#v#{visitor_id}"
+
+
+def distributor_key(program_id: str, distributor_id: str) -> str:
+    """The partition of the index in which a distributor's bindings are."""
+    return f"{program_id}#{distributor_id}"
 
 
 class ReferralsTable(Table):
@@ -23,7 +45,7 @@ class ReferralsTable(Table):
 
 
 class ByDistributor(GlobalSecondaryIndex[Any]):
-    """The bindings to a distributor, also those that ended, by their time. `distributor_key`: `{program}#{distributor}`."""
+    """The bindings to a distributor, also those that ended, by their time."""
 
     class Meta:
         """pynamodb's."""
@@ -48,6 +70,30 @@ class BindingItem(ReferralsTable):
     cause = UnicodeAttribute()
 
     by_distributor = ByDistributor()
+
+    @classmethod
+    def of(cls, program_id: str, binding: Binding) -> Self:
+        """A binding as it is kept."""
+        return cls(
+            customer_key(program_id, binding.customer_id),
+            binding_key(binding.n),
+            distributor_id=binding.distributor_id,
+            distributor_key=distributor_key(program_id, binding.distributor_id),
+            bound_at=clock.stored(binding.since),
+            source=binding.source,
+            cause=binding.cause,
+        )
+
+    def binding(self) -> Binding:
+        """The binding back."""
+        return Binding(
+            customer_id=self.pk.rpartition("#c#")[2],
+            n=int(self.sk.removeprefix("binding#")),
+            distributor_id=self.distributor_id,
+            since=clock.read(self.bound_at),
+            source=self.source,
+            cause=self.cause,
+        )
 
 
 class RenewalItem(ReferralsTable):
