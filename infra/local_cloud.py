@@ -5,6 +5,7 @@ failure destinations of streams. What it does run is what `chalice deploy` put t
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,10 +14,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from infra.paths import LOCAL, ROOT
-from infra.stage import LOCAL_ACCOUNT
+from infra.deploy import deploy
+from infra.paths import ROOT, cloud_home
+from infra.progress import Progress
+from infra.stage import LOCAL_ACCOUNT, Stage
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -26,15 +30,40 @@ class LocalCloudError(RuntimeError):
     """The local cloud didn't start; the message says where its log is."""
 
 
+@dataclass(frozen=True)
+class LocalStage:
+    """The app, deployed to a local cloud."""
+
+    endpoint: str
+    stage: str
+    url: str
+    platform_key: str
+
+
+@contextmanager
+def deployed(
+    project: Path | None = None, port: int | None = None, progress: Progress | None = None
+) -> Iterator[LocalStage]:
+    """Run a local cloud with the app of this clone, or of `project`, deployed as stage `local`, and nothing in it."""
+    with local_cloud(port) as endpoint:
+        done = deploy(Stage("local", endpoint), project=project, progress=progress)
+        if done.platform_key is None:
+            raise LocalCloudError("A new stage's access room made no platform key")
+        yield LocalStage(endpoint, done.stage.name, done.url, done.platform_key)
+
+
 @contextmanager
 def local_cloud(port: int | None = None) -> Iterator[str]:
     """Run a local cloud, empty, and yield its endpoint such as `http://127.0.0.1:4566`.
 
-    Takes a free port when none is given. Stops when the block ends, and when this process does.
+    Takes a free port when none is given. Stops when the block ends, and when this process does. Its log stays
+    in `.local`, the rest of it goes.
     """
     port = port or free_port()
-    home = LOCAL / f"cloud-{port}"
-    home.mkdir(parents=True, exist_ok=True)
+    endpoint = f"http://127.0.0.1:{port}"
+    home = cloud_home(endpoint)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
     log = home / "ministack.log"
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -46,12 +75,14 @@ def local_cloud(port: int | None = None) -> Iterator[str]:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for us; we stop it after the last request
         )
-    endpoint = f"http://127.0.0.1:{port}"
     try:
         _wait_until_ready(process, endpoint, log)
         yield endpoint
     finally:
         _stop(process)
+        for leftover in home.iterdir():
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def free_port() -> int:
@@ -67,17 +98,21 @@ def _emulator_environment(port: int, home: Path) -> dict[str, str]:
     scratch = home / "tmp"
     scratch.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TRIBUTARY_"))}
-    return kept | LOCAL_ACCOUNT | {
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "localhost",
-        "TMPDIR": str(scratch),
-        "STATE_DIR": str(home / "state"),
-        "S3_DATA_DIR": str(home / "s3"),
-        "SFTP_ENABLED": "0",
-        "IOT_MTLS_ENABLED": "0",
-        "LOG_LEVEL": "INFO",
-    }
+    return (
+        kept
+        | LOCAL_ACCOUNT
+        | {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": "localhost",
+            "TMPDIR": str(scratch),
+            "STATE_DIR": str(home / "state"),
+            "S3_DATA_DIR": str(home / "s3"),
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "LOG_LEVEL": "INFO",
+        }
+    )
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:

@@ -55,10 +55,11 @@ class Stage:
 
     def client(self, service: str) -> Any:
         """A boto3 client for this stage. On the local cloud never with the caller's own AWS credentials."""
+        make: Any = boto3.client  # typed by one overload a service, which a name in a variable never meets
         config = Config(retries={"mode": "standard", "max_attempts": 5})
         if self.endpoint is None:
-            return boto3.client(service, config=config)
-        return boto3.client(
+            return make(service, config=config)
+        return make(
             service,
             endpoint_url=self.endpoint,
             region_name=LOCAL_ACCOUNT["AWS_REGION"],

@@ -1,5 +1,6 @@
 """The tables of `resources.yaml` as boto3 takes them, so that tests and stages never disagree about a key."""
 
+from copy import deepcopy
 from typing import Any
 
 from infra.template import plain_name, resources
@@ -16,7 +17,7 @@ def table_definitions(prefix: str) -> list[dict[str, Any]]:
 
 
 def _definition(properties: dict[str, Any], prefix: str) -> dict[str, Any]:
-    definition = {key: properties[key] for key in _COPIED if key in properties}
+    definition = {key: deepcopy(properties[key]) for key in _COPIED if key in properties}
     if stream := properties.get("StreamSpecification"):
         definition["StreamSpecification"] = {"StreamEnabled": True, **stream}
     return {"TableName": prefix + room(properties), **definition}

@@ -20,7 +20,9 @@ def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, 
         return {name: value.split(".", 1) if tag == "GetAtt" else value}
     if isinstance(node, yaml.SequenceNode):
         return {name: loader.construct_sequence(node, deep=True)}
-    return {name: loader.construct_mapping(node, deep=True)}
+    if isinstance(node, yaml.MappingNode):
+        return {name: loader.construct_mapping(node, deep=True)}
+    raise yaml.constructor.ConstructorError(problem=f"!{tag} of neither a text, a list nor a map")
 
 
 _Loader.add_multi_constructor("!", _intrinsic)
@@ -29,12 +31,7 @@ _Loader.add_multi_constructor("!", _intrinsic)
 @cache
 def template() -> dict[str, Any]:
     """The whole template, intrinsic functions spelt out as CloudFormation's JSON does. Not to be changed."""
-    return read_template(RESOURCES)
-
-
-def read_template(path: Path) -> dict[str, Any]:
-    """Any CloudFormation template in YAML."""
-    parsed: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    parsed: dict[str, Any] = _Loader(RESOURCES.read_text()).get_single_data()
     return parsed
 
 

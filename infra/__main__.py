@@ -1,0 +1,132 @@
+"""The commands: `python -m infra deploy | destroy | key | package | placeholders | run`."""
+
+import argparse
+import getpass
+import os
+import sys
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra import sam
+from infra.deploy import DeployError, deploy, destroy, first_key, in_pipeline
+from infra.local_cloud import LocalCloudError
+from infra.paths import ROOT
+from infra.progress import Progress
+from infra.render import render_placeholders
+from infra.run import run
+from infra.stack import StackError
+from infra.stage import Stage, StageError
+
+EXPECTED = (DeployError, StackError, StageError, LocalCloudError, BotoCoreError, ClientError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the arguments say; the process's exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.command(parsed)
+    except EXPECTED as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra", description="Deploy Tributary, or run it here.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, words in (
+        ("deploy", _deploy, "bring a stage to what this clone says"),
+        ("destroy", _destroy, "remove a stage's app; its data stays"),
+        ("key", _key, "make a stage's first platform key"),
+    ):
+        added = commands.add_parser(name, help=words)
+        added.set_defaults(command=command)
+        added.add_argument("--stage", required=True, help="its name: up to 16 of a-z and 0-9")
+        added.add_argument("--endpoint", help="a local cloud, such as http://127.0.0.1:4566; AWS if absent")
+        added.add_argument("--project", type=Path, help="the folder of the app; this clone if absent")
+        added.add_argument("--actor", default=_whoever_this_is(), help="who the first platform key belongs to")
+    package = commands.add_parser("package", help="write a SAM template and a zip, for a pipeline")
+    package.set_defaults(command=_package)
+    package.add_argument("--stage", required=True)
+    package.add_argument("--out", type=Path, required=True, help="a folder")
+    placeholders = commands.add_parser("placeholders", help="rewrite the committed stage dev in .chalice")
+    placeholders.set_defaults(command=_placeholders)
+    running = commands.add_parser("run", help="a local cloud with real orders in it, until Ctrl-C")
+    running.set_defaults(command=_run)
+    running.add_argument("--port", type=int, help="4566 if absent and free")
+    running.add_argument("--baskets", type=int, default=3000)
+    return parser
+
+
+def _deploy(arguments: argparse.Namespace) -> None:
+    stage, progress = Stage(arguments.stage, arguments.endpoint), Progress()
+    progress.say(f"Deploying stage {stage.name} to {stage.endpoint or 'AWS'}")
+    done = deploy(
+        stage,
+        project=arguments.project,
+        actor=arguments.actor,
+        make_key=not in_pipeline(),
+        progress=progress,
+    )
+    rows = {"": "", "URL": done.url} | _key_row(done.platform_key)
+    rows["Next"] = f"curl {done.url}/health"
+    if in_pipeline():
+        rows["Key"] = f"not made in a pipeline; from a terminal: {_key_command(arguments)}"
+    progress.table(rows)
+
+
+def _destroy(arguments: argparse.Namespace) -> None:
+    stage, progress = Stage(arguments.stage, arguments.endpoint), Progress()
+    progress.say(f"Removing the app of stage {stage.name}")
+    destroy(stage, project=arguments.project, progress=progress)
+    progress.say(f"\nIts data is in the stack {stage.stack}. How to remove that too: docs/deploy.md")
+
+
+def _key(arguments: argparse.Namespace) -> None:
+    progress = Progress()
+    if in_pipeline():
+        raise DeployError("A pipeline's log is no place for a key: run this from a terminal, without CI set")
+    secret = first_key(
+        Stage(arguments.stage, arguments.endpoint),
+        project=arguments.project or ROOT,
+        actor=arguments.actor,
+        progress=progress,
+    )
+    progress.table(_key_row(secret) or {"Key": "there is one already; with it, POST /v1/keys makes others"})
+
+
+def _key_row(secret: str | None) -> dict[str, str]:
+    return {"Platform key": f"{secret}   (shown this once; keep it safe)"} if secret else {}
+
+
+def _key_command(arguments: argparse.Namespace) -> str:
+    endpoint = f" --endpoint {arguments.endpoint}" if arguments.endpoint else ""
+    return f"python -m infra key --stage {arguments.stage}{endpoint}"
+
+
+def _package(arguments: argparse.Namespace) -> None:
+    progress = Progress()
+    with progress.step("package") as outcome:
+        template = sam.package(Stage(arguments.stage), arguments.out)
+        outcome("cfn-lint has no complaint")
+    progress.table({"": "", "Template": str(template), "Next": "docs/deploy.md, From a pipeline"})
+
+
+def _placeholders(_arguments: argparse.Namespace) -> None:
+    Progress().say("written" if render_placeholders(ROOT) else "nothing changes")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    run(arguments.port, arguments.baskets)
+
+
+def _whoever_this_is() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

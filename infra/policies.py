@@ -1,0 +1,150 @@
+"""Who may do what: one least-privilege policy per function, declared here once, rendered with a stage's ARNs.
+
+A key names a table by its room (`orders`), an index (`orders/index/by_day`), the table's stream
+(`orders/stream`), or a queue (`orders-dead`). TransactWriteItems and TransactGetItems have no action of their
+own in IAM: a transaction needs the actions of its items.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+GET = ("dynamodb:GetItem",)
+QUERY = ("dynamodb:Query",)
+PUT = ("dynamodb:PutItem",)
+UPDATE = ("dynamodb:UpdateItem",)
+DELETE = ("dynamodb:DeleteItem",)
+CHECK = ("dynamodb:ConditionCheckItem",)
+BATCH_GET = ("dynamodb:BatchGetItem",)
+READ = GET + QUERY + BATCH_GET
+READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+LIST_STREAMS = ("dynamodb:ListStreams",)
+SEND = ("sqs:SendMessage",)
+
+POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "api_handler": {
+        "programs": READ + PUT + UPDATE + CHECK,
+        "access": READ + PUT + UPDATE + DELETE + CHECK,
+        "catalog": READ + PUT + UPDATE + DELETE + CHECK,
+        "distributors": READ + PUT + UPDATE + CHECK,
+        "distributors/index/by_program": QUERY,
+        "distributors/index/by_sponsor": QUERY,
+        "referrals": READ + PUT + UPDATE + CHECK,
+        "referrals/index/by_distributor": QUERY,
+        "orders": READ + PUT + UPDATE + CHECK,
+        "orders/index/by_day": QUERY,
+        "orders/index/by_customer": QUERY,
+        "decisions": READ,
+        "entries": READ,
+        "ops": READ + PUT + UPDATE + DELETE + CHECK,
+    },
+    "decide_orders": {
+        "orders/stream": READ_STREAM,  # Lambda reads the stream in the function's name
+        "orders/stream/*": LIST_STREAMS,
+        "orders-dead": SEND,
+        "orders": READ,
+        "programs": READ,
+        "catalog": READ,
+        "distributors": READ,
+        "referrals": READ,
+        "decisions": READ + PUT,
+        "entries": READ + PUT,
+        "ops": PUT,
+    },
+}
+
+NEVER_ON_ENTRIES = (
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:PartiQLInsert",
+    "dynamodb:PartiQLUpdate",
+    "dynamodb:PartiQLDelete",
+)
+"""Entries are written once, by a conditional put. Denied, not merely left out: a deny outranks any allow."""
+
+Arn = str | dict[str, Any]
+
+
+class Arns(Protocol):
+    """Where a policy's things are: in a deployed stage, or as a template's expressions."""
+
+    def of(self, thing: str) -> Arn:
+        """The ARN of a table, index, stream or queue, by its key in `POLICIES`."""
+
+    def logs(self, function: str) -> Arn:
+        """The ARN of the streams in a function's log group."""
+
+
+def policy(function: str, arns: Arns) -> dict[str, Any]:
+    """The IAM policy document of one function."""
+    statements = [_allow(actions, [arns.of(thing)]) for thing, actions in sorted(POLICIES[function].items())]
+    statements.append(_allow(("logs:CreateLogStream", "logs:PutLogEvents"), [arns.logs(function)]))
+    statements.append(
+        {
+            "Sid": "EntriesAreNeverChanged",
+            "Effect": "Deny",
+            "Action": list(NEVER_ON_ENTRIES),
+            "Resource": [arns.of("entries")],
+        }
+    )
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(actions: Iterable[str], resources: list[Arn]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": sorted(set(actions)), "Resource": resources}
+
+
+class StageArns:
+    """Real ARNs, from the outputs of a stage's stack."""
+
+    def __init__(self, outputs: Mapping[str, str]) -> None:
+        self._outputs = outputs
+        self._prefix = outputs["TablePrefix"]
+
+    def of(self, thing: str) -> str:
+        """See `Arns`. `KeyError` if the stack has no such thing."""
+        if thing in _QUEUES:
+            return self._outputs[_QUEUES[thing]]
+        room, _, rest = thing.partition("/")
+        if rest == "stream":
+            return self._outputs[f"{room.capitalize()}StreamArn"]
+        table = self._outputs[f"{room.capitalize()}TableArn"]
+        return f"{table}/{rest}" if rest else table
+
+    def logs(self, function: str) -> str:
+        """See `Arns`."""
+        partition, _, region, account = self._outputs["OrdersTableArn"].split(":")[1:5]
+        return f"arn:{partition}:logs:{region}:{account}:log-group:{log_group(self._prefix, function)}:*"
+
+
+class TemplateArns:
+    """CloudFormation expressions, for a packaged app that any account's pipeline can deploy."""
+
+    def __init__(self, stage: str) -> None:
+        self._prefix = f"tributary-{stage}-"
+
+    def of(self, thing: str) -> dict[str, Any]:
+        """See `Arns`. A stream's ARN holds the time it was made, so the data stack exports it."""
+        room, _, rest = thing.partition("/")
+        if rest == "stream":
+            return {"Fn::ImportValue": f"{self._prefix}{room.capitalize()}StreamArn"}
+        if thing in _QUEUES:
+            return _sub("sqs", f"{self._prefix}{thing}")
+        return _sub("dynamodb", f"table/{self._prefix}{room}" + (f"/{rest}" if rest else ""))
+
+    def logs(self, function: str) -> dict[str, Any]:
+        """See `Arns`."""
+        return _sub("logs", f"log-group:{log_group(self._prefix, function)}:*")
+
+
+_QUEUES = {"orders-dead": "OrdersDeadLettersArn", "jobs": "JobsQueueArn"}
+
+
+def log_group(prefix: str, function: str) -> str:
+    """The log group Lambda writes a function's lines to."""
+    return f"/aws/lambda/{prefix[:-1]}" if function == "api_handler" else f"/aws/lambda/{prefix}{function}"
+
+
+def _sub(service: str, resource: str) -> dict[str, Any]:
+    text = f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
+    return {"Fn::Sub": text}

@@ -1,0 +1,58 @@
+"""Tell what is going on: one line a step, with what came of it and how long it took."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+NAME_WIDTH = 16
+OUTCOME_WIDTH = 58
+
+
+class Progress:
+    """Prints steps as they happen. A quiet one prints nothing, for tests."""
+
+    def __init__(self, quiet: bool = False, out: TextIO | None = None) -> None:
+        self._quiet = quiet
+        self._out = out or sys.stdout
+
+    def say(self, text: str = "") -> None:
+        """A line of its own."""
+        self._write(f"{text}\n")
+
+    def table(self, rows: dict[str, str]) -> None:
+        """Names and values, aligned."""
+        width = max(map(len, rows))
+        for name, value in rows.items():
+            self.say(f"{name:<{width}}  {value}")
+
+    @contextmanager
+    def step(self, name: str) -> Iterator["Outcome"]:
+        """Name a step before it begins; when it ends, its outcome and its seconds."""
+        outcome, started = Outcome(), time.monotonic()
+        self._write(f"  {name:<{NAME_WIDTH}}")
+        try:
+            yield outcome
+        except BaseException:
+            self.say(_timed("failed", started))
+            raise
+        self.say(_timed(outcome.text, started))
+
+    def _write(self, text: str) -> None:
+        if not self._quiet:
+            self._out.write(text)
+            self._out.flush()
+
+
+class Outcome:
+    """What came of a step; call it with the words."""
+
+    text = "done"
+
+    def __call__(self, text: str) -> None:
+        self.text = text
+
+
+def _timed(text: str, started: float) -> str:
+    return f"{text:<{OUTCOME_WIDTH}}{time.monotonic() - started:7.1f} s"

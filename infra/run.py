@@ -1,0 +1,56 @@
+"""`make run`: a local cloud with the app deployed, real orders replayed into it, kept open to look around."""
+
+import signal
+import socket
+import threading
+from contextlib import ExitStack
+from types import FrameType
+
+from infra.deploy import Deployed, deploy
+from infra.local_cloud import free_port, local_cloud
+from infra.progress import Progress
+from infra.stage import Stage
+
+USUAL_PORT = 4566
+
+
+def run(port: int | None = None, baskets: int = 3000) -> None:
+    """Start, deploy, replay `baskets` real baskets, then serve until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    progress = Progress()
+    try:
+        with ExitStack() as stack:
+            with progress.step("local cloud") as outcome:
+                endpoint = stack.enter_context(local_cloud(port or _usual_port_or_a_free_one()))
+                outcome(endpoint)
+            _replay(deploy(Stage("local", endpoint), progress=progress), baskets)
+            _invite(progress, endpoint)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        progress.say("\nStopped.")
+
+
+def _replay(done: Deployed, baskets: int) -> None:
+    from infra import replay  # it reads a year of baskets with pyarrow, which only this command needs
+
+    if done.platform_key is None:
+        raise RuntimeError("An empty stage's first deploy makes a platform key, and this one made none")
+    replay.run(done.url, done.platform_key, baskets=baskets)
+
+
+def _invite(progress: Progress, endpoint: str) -> None:
+    progress.say()
+    progress.say("After a change to the code, in another terminal:")
+    progress.say(f"  python -m infra deploy --stage local --endpoint {endpoint}")
+    progress.say()
+    progress.say("Serving until Ctrl-C.")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _usual_port_or_a_free_one() -> int:
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", USUAL_PORT)) == 0
+    return free_port() if taken else USUAL_PORT

@@ -1,0 +1,80 @@
+"""The app as a SAM template and a zip, for pipelines that deploy by CloudFormation instead of `chalice deploy`.
+
+It needs no account: ARNs are expressions, and the orders stream is imported from the stage's data stack.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from infra import bundle, gateway_answers, stream_options
+from infra.deploy import CHALICE, DeployError, copy_app
+from infra.paths import ROOT
+from infra.policies import TemplateArns
+from infra.render import environment, render
+from infra.stage import LOCAL_ACCOUNT, Stage
+
+CFN_LINT = "import sys; from cfnlint.runner import main; sys.exit(main())"
+
+
+def package(stage: Stage, out: Path, *, project: Path = ROOT) -> Path:
+    """Write `sam.json` and `deployment.zip` into `out`; the template's path.
+
+    Raises `DeployError` if Chalice can't package the app or cfn-lint finds fault with the template.
+    """
+    arns = TemplateArns(stage.name)
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "app"
+        copy_app(project, copy)
+        render(copy, stage, environment(stage, None), arns)
+        bundle.place(copy)
+        merge = Path(scratch) / "merge.json"
+        merge.write_text(json.dumps(additions(stage)))
+        _chalice_package(copy, stage, merge, out.resolve())
+    _lint(out / "sam.json")
+    return out / "sam.json"
+
+
+def additions(stage: Stage) -> dict[str, Any]:
+    """What Chalice's template lacks: the stream's options, its real ARN, names that alarms know, our refusals."""
+    arns = TemplateArns(stage.name)
+    stream = arns.of("orders/stream")
+    told = {"Variables": {"TRIBUTARY_ORDERS_STREAM_ARN": stream}}
+    destination = {"Type": "SQS", "Destination": arns.of("orders-dead")}
+    event = stream_options.OPTIONS | {"Stream": stream, "DestinationConfig": {"OnFailure": destination}}
+    answers = {kind: gateway_answers.declared(answer) for kind, answer in gateway_answers.ANSWERS.items()}
+    return {
+        "Resources": {
+            "APIHandler": {"Properties": {"FunctionName": stage.function("api_handler"), "Environment": told}},
+            "DecideOrders": {
+                "Properties": {
+                    "FunctionName": stage.function("decide_orders"),
+                    "Environment": told,
+                    "Events": {"DecideOrdersDynamodbEventSource": {"Properties": event}},
+                }
+            },
+            "RestAPI": {"Properties": {"DefinitionBody": {"x-amazon-apigateway-gateway-responses": answers}}},
+        }
+    }
+
+
+def _chalice_package(project: Path, stage: Stage, merge: Path, out: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", CHALICE, "package", "--stage", stage.name, "--merge-template", str(merge), str(out)],
+        cwd=project,
+        env=stage.environment() | LOCAL_ACCOUNT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise DeployError(f"chalice package failed:\n{ran.stdout}{ran.stderr}")
+
+
+def _lint(template: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", CFN_LINT, str(template)], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise DeployError(f"cfn-lint finds fault with {template}:\n{ran.stdout}{ran.stderr}")
