@@ -3,6 +3,7 @@
 from chalice.app import Chalice, CORSConfig
 
 from chalicelib.access.routes import routes as access
+from chalicelib.programs.routes import routes as programs
 
 app = Chalice(app_name="tributary")
 
@@ -16,3 +17,4 @@ app.api.cors = CORSConfig(
 )
 
 app.register_blueprint(access.blueprint)
+app.register_blueprint(programs.blueprint)

@@ -15,6 +15,8 @@ os.environ |= {
     "TRIBUTARY_STAGE": "test",
 }
 
+from collections.abc import Callable  # noqa: E402
+from datetime import datetime, timedelta  # noqa: E402
 from functools import cache  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -28,8 +30,12 @@ from moto.dynamodb.models import dynamodb_backends  # noqa: E402
 from moto.dynamodb.models.table import StreamShard  # noqa: E402
 
 from chalicelib.access import service as access  # noqa: E402
+from chalicelib.access.model import Caller, Scope  # noqa: E402
+from chalicelib.programs import service as programs  # noqa: E402
+from chalicelib.programs.document import PlanDocument, parse, presets  # noqa: E402
+from chalicelib.programs.model import Mode, NewProgram  # noqa: E402
 from infra.tables import table_definitions  # noqa: E402
-from tests.support import Api  # noqa: E402
+from tests.support import Api, Shop  # noqa: E402
 
 TESTS = Path(__file__).parent
 WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
@@ -61,6 +67,7 @@ def cloud_tables(request: pytest.FixtureRequest) -> None:
     if not _has_tables(request.path):
         return
     access._known.clear()
+    programs.plan.cache_clear()
     tables = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
     for definition in _definitions():
         table = tables.get(definition["TableName"])
@@ -88,3 +95,63 @@ def api() -> Api:
     from app import app  # here, so that tests without HTTP don't need every room
 
     return Api(Client(app, project_dir=str(TESTS.parent)))
+
+
+@pytest.fixture
+def platform_key() -> str:
+    """The secret of a platform key."""
+    secret = access.create_first_platform_key("root")
+    assert secret
+    return secret
+
+
+@pytest.fixture
+def make_shop() -> Callable[..., Shop]:
+    """Make a program with a plan, and a key of each scope: `make_shop("shop-2", plan="teacher", country="CN")`.
+
+    `plan` is a preset's name, a whole plan as JSON, or None; it takes effect 60 days before `now`.
+    """
+
+    def make(
+        program_id: str = "shop-1",
+        *,
+        plan: str | dict[str, Any] | None = "three-tier",
+        mode: str = "test",
+        now: str | None = "2026-03-04T10:00:00+08:00",
+        country: str = "US",
+        currency: str = "CNY",
+        timezone: str = "Asia/Shanghai",
+    ) -> Shop:
+        operator = Caller("wang", Scope.OPERATOR, program_id)
+        first = datetime.fromisoformat(now) if now else None
+        wanted = NewProgram(program_id, program_id, currency, timezone, country, Mode(mode), first)
+        program, _ = programs.create(Caller("root", Scope.PLATFORM, None), wanted)
+        if plan is not None:
+            programs.publish(operator, program, _document(plan), program.now() - timedelta(days=60))
+        return Shop(program_id, *(_key(actor, scope, program_id) for actor, scope in SHOP_KEYS))
+
+    return make
+
+
+SHOP_KEYS = [
+    ("wang", Scope.OPERATOR),
+    ("zhao", Scope.OPERATOR),
+    ("store", Scope.STOREFRONT),
+    ("an", Scope.AUDITOR),
+]
+
+
+@pytest.fixture
+def shop(make_shop: Callable[..., Shop]) -> Shop:
+    """A test program `shop-1` on the plan `three-tier`; its clock stands at 10:00 on 4 March 2026 in Shanghai."""
+    return make_shop()
+
+
+def _document(plan: str | dict[str, Any]) -> PlanDocument:
+    return presets()[plan] if isinstance(plan, str) else parse(plan)
+
+
+def _key(actor: str, scope: Scope, program_id: str) -> str:
+    _, secret = access.create_key(Caller("root", Scope.PLATFORM, None), actor, scope, program_id, None)
+    assert secret
+    return secret

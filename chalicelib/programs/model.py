@@ -229,11 +229,35 @@ class PlanMark:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanVersion:
+    """A published plan as it is kept. `document` is the whole plan as JSON, every field written out."""
+
+    version: int
+    effective_at: datetime
+    published_at: datetime
+    published_by: str
+    document: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """A time in which orders credit nobody; `until` None: it lasts."""
 
     since: datetime
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewProgram:
+    """What a program is made of. `now`: where a test program's clock first stands."""
+
+    program_id: str
+    name: str
+    currency: str
+    timezone: str
+    country: str
+    mode: Mode
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +275,7 @@ class Program:
     clock_at: datetime | None
     """Where a test program's clock stands; None: real time."""
     plans: tuple[PlanMark, ...]
-    """Oldest first."""
+    """In the order of their versions."""
     pauses: tuple[Pause, ...]
     """Oldest first."""
 
