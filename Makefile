@@ -30,7 +30,7 @@ destroy: stage $(READY) ## STAGE=name: take the app away; what it keeps stays
 	@$(PY) -m infra destroy --stage $(STAGE)
 
 package: stage $(READY) ## STAGE=name: a template and a zip for your own pipeline
-	@$(PY) -m infra package --stage $(STAGE)
+	@$(PY) -m infra package --stage $(STAGE) --out build/$(STAGE)
 
 clean: ## forget the environment and what this machine made for itself
 	rm -rf .venv .local build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

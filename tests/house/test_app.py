@@ -47,7 +47,9 @@ def test_handler_starts_in_a_fresh_process_with_its_module_alone(function: str) 
         f"print(*(name for name in sys.modules if name.startswith('chalicelib.')))\n"
     )
     bare = {"PATH": "/usr/bin:/bin"}
-    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=bare, capture_output=True, text=True, check=False
+    )
     if ran.returncode:
         pytest.fail(ran.stderr, pytrace=False)
     if function != "api_handler":

@@ -1,4 +1,4 @@
-"""Who may do what: the design's table, as data. Letters: S storefront, O operator, A auditor, D distributor, P platform."""
+"""Who may do what: the design as data. Letters: S storefront, O operator, A auditor, D distributor, P platform."""
 
 from app import app
 from chalicelib.access.door import LETTERS, ROUTES
