@@ -3,6 +3,9 @@
 from chalice.app import Chalice, CORSConfig
 
 from chalicelib.access.routes import routes as access
+from chalicelib.catalog.routes import routes as catalog
+from chalicelib.distributors.routes import routes as distributors
+from chalicelib.operations.routes import routes as operations
 from chalicelib.programs.routes import routes as programs
 
 app = Chalice(app_name="tributary")
@@ -18,3 +21,6 @@ app.api.cors = CORSConfig(
 
 app.register_blueprint(access.blueprint)
 app.register_blueprint(programs.blueprint)
+app.register_blueprint(catalog.blueprint)
+app.register_blueprint(distributors.blueprint)
+app.register_blueprint(operations.blueprint)
