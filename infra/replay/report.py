@@ -75,7 +75,8 @@ def _orders(outcome: Outcome) -> Iterator[str]:
         for reason, count in reasons.most_common():
             yield f"    {reason:<26}{count:>6,}  {MEANING.get(reason, '')}".rstrip()
     for what, count in outcome.journey.left_out.items():
-        yield f"  left out: {count} {what}"
+        if count:
+            yield f"  left out: {count:,} {what}"
 
 
 def _tiers(outcome: Outcome) -> Iterator[str]:
