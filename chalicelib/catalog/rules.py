@@ -29,7 +29,7 @@ def add(versions: Sequence[Version], rule: ProductRule, now: datetime) -> tuple[
 
     Raises Invalid `effective_in_the_past` (only a sku's first may be), Conflict `too_many_changes`.
     """
-    if rule in versions and in_force(versions, rule.effective_at) == rule:
+    if _holds(versions, rule):
         return tuple(versions)
     if versions and rule.effective_at < now:
         raise Invalid(Code.EFFECTIVE_IN_THE_PAST, "Only a product's first rule may take effect in the past.")
@@ -48,6 +48,13 @@ def end(versions: Sequence[Version], now: datetime) -> tuple[Version, ...]:
 def owner_at(owners: Sequence[tuple[datetime, str | None]], at: datetime) -> str | None:
     """Whose a coupon was at an instant; of two changes at one instant the later. None: nobody's."""
     return next((owner for since, owner in reversed(owners) if since <= at), None)
+
+
+def _holds(versions: Sequence[Version], rule: ProductRule) -> bool:
+    """Whether the versions already say `rule`, and the sku hasn't lost its rule since."""
+    since = versions[versions.index(rule) :] if rule in versions else ()
+    ended = any(isinstance(version, NoRule) for version in since)
+    return not ended and in_force(versions, rule.effective_at) == rule
 
 
 def _with_room(versions: Sequence[Version]) -> Sequence[Version]:

@@ -174,7 +174,8 @@ def move(
         tree = _tree(program.program_id)
         _refuse_loop(profile, sponsor_id)
         _room_for_more(profile.sponsors)
-        now, detail = program.now(), {"from": profile.sponsor_id, "to": sponsor_id}
+        now = program.now()
+        detail: dict[str, object] = {"from": profile.sponsor_id, "to": sponsor_id}
         profile.sponsored_by(clock.stored(now), sponsor_id)
         row = access.audit_row(caller, now, "distributor.sponsor", distributor_id, reason=reason, detail=detail)
         return [Put(row), Put(tree, tree.next_revision())]
@@ -294,7 +295,7 @@ def _tree(program_id: str) -> TreeItem:
 
 def _refuse_loop(profile: ProfileItem, sponsor_id: str | None) -> None:
     above = sponsor_id
-    for _ in range(CHAIN_MAX):
+    for _ in range(CHAIN_MAX + 1):
         if above is None:
             return
         if above == profile.distributor_id:
