@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+BY_ORDER: Final = "order"
+"""The source of bindings that orders made."""
 
 
 class Reason(StrEnum):
@@ -59,7 +63,7 @@ class Attribution:
 
     credited: bool
     distributor_id: str | None
-    reason: str
+    reason: Reason
     tried: tuple[Tried, ...]
 
 
@@ -75,6 +79,10 @@ class Binding:
     """What made it: the teller's word (`link`, `qr`), or `order`."""
     cause: str
     """Which one: the order's id, or the referral's."""
+
+    def made_by(self, order_id: str | None) -> bool:
+        """Whether this order made it."""
+        return self.source == BY_ORDER and self.cause == order_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,10 @@ class Known:
 
     newest: Binding | None
     standing: Standing | None
+
+    def newer_than(self, at: datetime) -> bool:
+        """Whether the customer was bound after that instant."""
+        return self.newest is not None and self.newest.since > at
 
 
 class Result(StrEnum):

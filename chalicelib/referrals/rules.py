@@ -36,6 +36,13 @@ def records(terms: AttributionTerms) -> bool:
     return terms.binding.days > 0 or terms.binding.takeover is Takeover.AFTER_DAYS
 
 
+def effects(terms: AttributionTerms, reason: Reason) -> tuple[bool, bool]:
+    """Whether an order credited for `reason` may bind its customer, and whether it may renew a binding."""
+    if Evidence.BINDING not in terms.precedence or reason.value not in terms.precedence:
+        return False, False
+    return terms.binding.bind_on_order and reason is not Reason.BINDING, records(terms)
+
+
 def stretches(versions: Iterable[tuple[datetime, AttributionTerms]]) -> tuple[Stretch, ...]:
     """Plan versions, told in their order, as terms in time; of two with one `effective_at` the later version.
 
@@ -83,7 +90,7 @@ def decide(known: Known, distributor_id: str, at: datetime, terms: AttributionTe
     """What a distributor's referral of a customer at `at` does, given what is known of the customer as of `at`."""
     if Evidence.BINDING not in terms.precedence:
         return Verdict(Result.NONE, Why.PLAN_BINDS_NOBODY)
-    if known.newest is not None and known.newest.since > at:
+    if known.newer_than(at):
         return Verdict(Result.KEPT, Why.NEWER_BINDING)
     if known.standing is None:
         return Verdict(Result.BOUND, Why.FIRST_BINDING)
@@ -122,10 +129,11 @@ def self_purchase(
 ) -> Attribution:
     """Whose a distributor's own order is. `sponsor` reads the buyer's, if it is needed."""
     named = buyer if mode is SelfPurchase.SELF else sponsor() if mode is SelfPurchase.SPONSOR else None
-    lost = Reason.SELF_PURCHASE_EXCLUDED if named is None else objection(named, at)
+    lost = None if named is None else objection(named, at)
     if named is None or lost is not None:
-        return Attribution(False, None, str(lost), (Tried(_SELF, str(lost)),))
-    return Attribution(True, named.distributor_id, Reason.SELF_PURCHASE.value, (Tried(_SELF, _SELF),))
+        reason = lost or Reason.SELF_PURCHASE_EXCLUDED
+        return Attribution(False, None, reason, (Tried(_SELF, reason.value),))
+    return Attribution(True, named.distributor_id, Reason.SELF_PURCHASE, (Tried(_SELF, _SELF),))
 
 
 def judge(precedence: Sequence[Evidence], claim: Callable[[Evidence], Claim], at: datetime) -> Attribution:
@@ -141,10 +149,10 @@ def judge(precedence: Sequence[Evidence], claim: Callable[[Evidence], Claim], at
         lost = named if isinstance(named, Reason) else objection(named, at)
         tried.append(Tried(evidence.value, evidence.value if lost is None else lost.value))
         if lost is None and isinstance(named, Distributor):
-            return Attribution(True, named.distributor_id, evidence.value, tuple(tried))
+            return Attribution(True, named.distributor_id, Reason(evidence.value), tuple(tried))
     return Attribution(False, None, _first_loss(tried), tuple(tried))
 
 
-def _first_loss(tried: Sequence[Tried]) -> str:
-    nothing = Reason.NO_REFERRAL.value
-    return next((each.result for each in tried if each.result != nothing), nothing)
+def _first_loss(tried: Sequence[Tried]) -> Reason:
+    losses = (Reason(each.result) for each in tried)
+    return next((reason for reason in losses if reason is not Reason.NO_REFERRAL), Reason.NO_REFERRAL)

@@ -16,6 +16,7 @@ from chalicelib.programs import service as programs
 from chalicelib.programs.model import Evidence, Plan, Program
 from chalicelib.referrals import rules
 from chalicelib.referrals.model import (
+    BY_ORDER,
     Attribution,
     Binding,
     Click,
@@ -28,6 +29,7 @@ from chalicelib.referrals.model import (
     Referral,
     Result,
     Standing,
+    Verdict,
     Visit,
 )
 from chalicelib.referrals.tables import (
@@ -49,7 +51,6 @@ HISTORY_MAX: Final = 100
 """How many bindings of a customer are shown."""
 TRIES: Final = 5
 """How often a binding is decided anew because somebody else bound the customer meanwhile."""
-_ORDER: Final = "order"
 _AT_ONCE: Final = 10
 """Items a read asks for: what it wants is nearly always among the newest."""
 _LAST: Final = "~"
@@ -134,35 +135,29 @@ def note_order(program: Program, plan: Plan, order: OrderEvidence, attribution: 
 
     Called before the order's fact is put; a repeat writes nothing new. Raises Conflict `changed_meanwhile`.
     """
-    terms = plan.attribution
-    credited_to = attribution.distributor_id
-    if credited_to is None or attribution.reason not in terms.precedence or Evidence.BINDING not in terms.precedence:
+    binds, renews = rules.effects(plan.attribution, attribution.reason)
+    if attribution.distributor_id is None or not (binds or renews):
         return
-    records = rules.records(terms)
-    binds = terms.binding.bind_on_order and attribution.reason != Evidence.BINDING
-    for _ in range(TRIES if records or binds else 0):
+    for _ in range(TRIES):
         known = _known(program, order.customer_id, order.paid_at)
         if known.standing is not None and known.standing.lives_at(order.paid_at):
-            if records:
+            if renews:
                 _renew(program.program_id, known.standing, order)
             return
-        if not binds or (known.newest is not None and known.newest.since > order.paid_at):
+        binding = _next(known, order, attribution.distributor_id)
+        if not binds or known.newer_than(order.paid_at) or BindingItem.of(program.program_id, binding).put_new():
             return
-        if BindingItem.of(program.program_id, _next(known, order, credited_to)).put_new():
-            return
-    if records or binds:
-        raise changed_meanwhile()
+    raise changed_meanwhile()
 
 
 def _renew(program_id: str, standing: Standing, order: OrderEvidence) -> None:
-    made_it = (standing.binding.source, standing.binding.cause) == (_ORDER, order.order_id)
-    if not made_it and standing.renewed_by != order.order_id:
+    if not standing.binding.made_by(order.order_id) and standing.renewed_by != order.order_id:
         sk = f"renewal#{clock.stored(order.paid_at)}#{order.order_id}"
         RenewalItem(customer_key(program_id, order.customer_id), sk, n=standing.binding.n).put_new()
 
 
 def _next(known: Known, order: OrderEvidence, distributor_id: str) -> Binding:
-    return Binding(order.customer_id, _next_n(known), distributor_id, order.paid_at, _ORDER, order.order_id)
+    return Binding(order.customer_id, _next_n(known), distributor_id, order.paid_at, BY_ORDER, order.order_id)
 
 
 def bind(caller: Caller, program: Program, told: Referral, idempotency_key: str | None = None) -> Outcome:
@@ -186,7 +181,7 @@ def bind(caller: Caller, program: Program, told: Referral, idempotency_key: str 
         verdict = rules.decide(known, distributor.distributor_id, told.at, plan.attribution)
         binding = Binding(told.customer_id, _next_n(known), distributor.distributor_id, told.at, told.source, cause)
         if verdict.result not in (Result.BOUND, Result.TAKEN) or _put_told(caller, program, binding, verdict.result):
-            return Outcome(verdict.result, verdict.why, told.customer_id, _whose(program, told.customer_id, told.at))
+            return _outcome(program, told.customer_id, verdict)
     raise changed_meanwhile()
 
 
@@ -215,11 +210,10 @@ def _put_told(caller: Caller, program: Program, binding: Binding, result: Result
     return True
 
 
-def _whose(program: Program, customer_id: str, at: datetime) -> str | None:
-    """Whose customer it is now. Servers' clocks drift: a binding told a little ahead of ours counts."""
-    now = max(program.now(), at)
-    standing = _known(program, customer_id, now).standing
-    return standing.binding.distributor_id if standing is not None and standing.lives_at(now) else None
+def _outcome(program: Program, customer_id: str, verdict: Verdict) -> Outcome:
+    current = history(program, customer_id).current
+    whose = None if current is None else current.binding.distributor_id
+    return Outcome(verdict.result, verdict.why, customer_id, whose)
 
 
 def record_click(
@@ -249,12 +243,9 @@ def record_click(
 
 def history(program: Program, customer_id: str) -> History:
     """Whose customer it is on the program's clock, and its newest bindings. A stranger's are none."""
-    now = program.now()
     items = _binding_items(program.program_id, customer_id, limit=HISTORY_MAX)
     bindings = tuple(item.binding() for item in items)
-    counting = next((binding for binding in bindings if binding.since <= now), None)
-    standing = None if counting is None else _standing(program, counting, now)
-    current = standing if standing is not None and standing.lives_at(now) else None
+    current = _living(program, bindings[0]) if bindings else None
     return History(customer_id, current, bindings)
 
 
@@ -269,17 +260,23 @@ def customers_of(
     key = distributor_key(program.program_id, distributor_id)
     found = BindingItem.by_distributor.query(key, scan_index_forward=False, last_evaluated_key=place)
     items, further = page(found, limit)
-    return list(_living(program, [item.binding() for item in items])), further
+    return list(_customers(program, [item.binding() for item in items])), further
 
 
-def _living(program: Program, bindings: Sequence[Binding]) -> Iterator[Customer]:
-    now = program.now()
+def _customers(program: Program, bindings: Sequence[Binding]) -> Iterator[Customer]:
     following = [(customer_key(program.program_id, each.customer_id), binding_key(each.n + 1)) for each in bindings]
-    ended = {(item.pk, item.sk) for item in BindingItem.batch_get(following) if clock.read(item.bound_at) <= now}
+    ended = {(item.pk, item.sk) for item in BindingItem.batch_get(following)}
     for binding, key in zip(bindings, following, strict=True):
-        standing = None if key in ended else _standing(program, binding, now)
-        if standing is not None and standing.lives_at(now):
+        standing = None if key in ended else _living(program, binding)
+        if standing is not None:
             yield Customer(binding.customer_id, binding.since, standing.lives_until)
+
+
+def _living(program: Program, newest: Binding) -> Standing | None:
+    """A customer's newest binding, if it lives now. Clocks drift: one told a little ahead of ours counts at once."""
+    now = max(program.now(), newest.since)
+    standing = _standing(program, newest, now)
+    return standing if standing.lives_at(now) else None
 
 
 def _known(program: Program, customer_id: str, at: datetime, but_order: str | None = None) -> Known:
@@ -287,8 +284,7 @@ def _known(program: Program, customer_id: str, at: datetime, but_order: str | No
     for item in _binding_items(program.program_id, customer_id):
         binding = item.binding()
         newest = newest or binding
-        its_own = (binding.source, binding.cause) == (_ORDER, but_order)
-        if binding.since <= at and not its_own:
+        if binding.since <= at and not binding.made_by(but_order):
             return Known(newest, _standing(program, binding, at))
     return Known(newest, None)
 

@@ -198,7 +198,26 @@ class TestRecordingRenewals:
         assert rules.records(plan) is needed
 
 
-CLAIMS = {
+class TestWhatAnOrderDoesToBindings:
+    @pytest.mark.parametrize(
+        ("plan", "reason", "binds_and_renews"),
+        [
+            (terms(), Reason.CODE, (True, False)),
+            (terms(), Reason.BINDING, (False, False)),
+            (terms(30), Reason.CLICK, (True, True)),
+            (terms(30), Reason.BINDING, (False, True)),
+            (terms(30), Reason.SELF_PURCHASE, (False, False)),
+            (terms(30), Reason.MANUAL, (False, False)),
+            (terms(30, precedence=(Evidence.CODE,)), Reason.CODE, (False, False)),
+        ],
+    )
+    def test_follows_from_the_plan_and_why_it_was_credited(
+        self, plan: AttributionTerms, reason: Reason, binds_and_renews: tuple[bool, bool]
+    ) -> None:
+        assert rules.effects(plan, reason) == binds_and_renews
+
+
+CLAIMS: dict[Evidence, rules.Claim] = {
     Evidence.BINDING: Reason.BINDING_EXPIRED,
     Evidence.CODE: SUSPENDED,
     Evidence.COUPON: None,
