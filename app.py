@@ -4,9 +4,13 @@ from chalice.app import Chalice, CORSConfig
 
 from chalicelib.access.routes import routes as access
 from chalicelib.catalog.routes import routes as catalog
+from chalicelib.commissions.events import events as commissions_events
+from chalicelib.commissions.routes import routes as commissions
 from chalicelib.distributors.routes import routes as distributors
 from chalicelib.operations.routes import routes as operations
+from chalicelib.orders.routes import routes as orders
 from chalicelib.programs.routes import routes as programs
+from chalicelib.referrals.routes import routes as referrals
 
 app = Chalice(app_name="tributary")
 
@@ -23,4 +27,8 @@ app.register_blueprint(access.blueprint)
 app.register_blueprint(programs.blueprint)
 app.register_blueprint(catalog.blueprint)
 app.register_blueprint(distributors.blueprint)
+app.register_blueprint(referrals.blueprint)
+app.register_blueprint(orders.blueprint)
+app.register_blueprint(commissions.blueprint)
+app.register_blueprint(commissions_events)
 app.register_blueprint(operations.blueprint)

@@ -7,7 +7,7 @@ and `query` where it declares them; it calls one service function and shapes the
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
 from chalice.app import Blueprint, Request, Response
@@ -80,6 +80,7 @@ ROUTES: Final[list[Route]] = []
 """Every route of the rooms that were imported."""
 
 View = Callable[..., BaseModel | Reply | None]
+_V = TypeVar("_V", bound=View)
 
 
 class Routes:
@@ -88,23 +89,23 @@ class Routes:
     def __init__(self, module: str) -> None:
         self.blueprint = Blueprint(module)
 
-    def get(self, path: str, scopes: str, **declared: Any) -> Callable[[View], View]:
+    def get(self, path: str, scopes: str, **declared: Any) -> Callable[[_V], _V]:
         """A view that reads. `scopes`: api.md's letters, empty for an open route."""
         return self._route("GET", path, scopes, **declared)
 
-    def post(self, path: str, scopes: str, **declared: Any) -> Callable[[View], View]:
+    def post(self, path: str, scopes: str, **declared: Any) -> Callable[[_V], _V]:
         """A view that writes something with a name of ours, or does something."""
         return self._route("POST", path, scopes, **declared)
 
-    def put(self, path: str, scopes: str, **declared: Any) -> Callable[[View], View]:
+    def put(self, path: str, scopes: str, **declared: Any) -> Callable[[_V], _V]:
         """A view that writes something under the caller's name for it."""
         return self._route("PUT", path, scopes, **declared)
 
-    def patch(self, path: str, scopes: str, **declared: Any) -> Callable[[View], View]:
+    def patch(self, path: str, scopes: str, **declared: Any) -> Callable[[_V], _V]:
         """A view that changes some fields."""
         return self._route("PATCH", path, scopes, **declared)
 
-    def delete(self, path: str, scopes: str, **declared: Any) -> Callable[[View], View]:
+    def delete(self, path: str, scopes: str, **declared: Any) -> Callable[[_V], _V]:
         """A view that takes something away."""
         return self._route("DELETE", path, scopes, **declared)
 
@@ -118,10 +119,10 @@ class Routes:
         query: type[http.Query] | None = None,
         answer: type[BaseModel] | None = None,
         status: int = 200,
-    ) -> Callable[[View], View]:
+    ) -> Callable[[_V], _V]:
         allowed = frozenset(LETTERS[letter] for letter in scopes.split())
 
-        def register(view: View) -> View:
+        def register(view: _V) -> _V:
             summary = (view.__doc__ or "").strip().partition("\n")[0]
             route = Route(method, path, allowed, body, query, answer, status, summary)
             ROUTES.append(route)

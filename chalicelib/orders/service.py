@@ -291,6 +291,14 @@ def paid_on(
     return orders, None if further is None else {**start, **further}
 
 
+def after(program: Program, place: OrderPlace, places: dict[str, Key]) -> dict[str, Key]:
+    """Where a day's list goes on after one of its orders, given where it stood before it."""
+    shard = _day_key(program, place.day, place.order_id)
+    item = OrderItem(tables.order_pk(program.program_id, place.order_id), "order", day=shard)
+    item.paid_at = clock.stored(place.paid_at)
+    return {**places, shard: _index_key(item)}
+
+
 def _newest_first(shard: str, limit: int, place: Key | None) -> ResultIterator[OrderItem]:
     return OrderItem.by_day.query(shard, scan_index_forward=False, page_size=limit + 1, last_evaluated_key=place)
 

@@ -62,3 +62,8 @@ def within_reach(at: datetime, program_now: datetime) -> bool:
 def hours(number: int) -> timedelta:
     """So many hours of 60 minutes."""
     return timedelta(hours=number)
+
+
+def day(text: str) -> date:
+    """A day written 2026-03-04."""
+    return date.fromisoformat(text)

@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import to_json
 
 from chalicelib.shared import clock, money
 from chalicelib.shared.errors import Code, DomainError, FieldError, Invalid, Malformed, TooLarge, Unsupported
@@ -152,6 +153,19 @@ def read_query(params: Mapping[str, str] | None, model: type[_Q]) -> _Q:
         return model.model_validate(dict(params or {}))
     except ValidationError as wrong:
         raise _invalid(wrong) from None
+
+
+def validated(value: JsonValue, model: type[_B]) -> _B:
+    """JSON that is part of a body as `model`. Raises Invalid."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as wrong:
+        raise _invalid(wrong) from None
+
+
+def json_bytes(value: object) -> bytes:
+    """A JSON value as compact UTF-8."""
+    return to_json(value)
 
 
 def _invalid(wrong: ValidationError) -> DomainError:

@@ -1,0 +1,25 @@
+"""The function that decides: fed by the orders table's stream, apart from the API so that neither slows the other."""
+
+from chalice.app import Blueprint, DynamoDBEvent
+
+from chalicelib.commissions import service
+from chalicelib.orders.changes import order_of
+from chalicelib.shared import settings, streams
+from chalicelib.shared.streams import Subject
+
+events = Blueprint(__name__)
+
+
+@events.on_dynamodb_record(
+    stream_arn=settings.orders_stream_arn(),
+    name="decide_orders",
+    batch_size=100,
+    starting_position="TRIM_HORIZON",
+)
+def decide_orders(event: DynamoDBEvent) -> None:
+    """Decide and book each order of the batch. Raises streams.Unfinished if the store failed for any."""
+    streams.work_off(event, "orders", order_of, _decide)
+
+
+def _decide(order: Subject) -> None:
+    service.decide(order.program_id, order.key)

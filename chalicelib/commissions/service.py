@@ -1,0 +1,386 @@
+"""Deciding what orders pay, booking it, and explaining it.
+
+Deciding is level-triggered: it reads all facts and the journal, and writes what is missing, however often it is
+called. Each write has a key from its cause, so two workers, a crash or a replay end at the same journal and entries.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from chalicelib.catalog import service as catalog
+from chalicelib.commissions import tables
+from chalicelib.commissions.model import (
+    Beneficiary,
+    Commission,
+    CommissionStatus,
+    Decision,
+    Journal,
+    ProductTerms,
+    Snapshot,
+    Target,
+)
+from chalicelib.commissions.rules import journal as rules
+from chalicelib.commissions.rules.journal import Case, Opening
+from chalicelib.distributors import service as distributors
+from chalicelib.distributors.model import Distributor, Status
+from chalicelib.ledger import service as ledger
+from chalicelib.ledger.model import Entry
+from chalicelib.ledger.service import Places
+from chalicelib.orders import service as orders
+from chalicelib.orders.model import Facts, Order, OrderPlace
+from chalicelib.orders.rules import own_reason
+from chalicelib.programs import service as programs
+from chalicelib.programs.model import Program
+from chalicelib.referrals.model import Attribution, Reason
+from chalicelib.shared import clock, ids
+from chalicelib.shared.errors import Code, NotFound
+
+STEPS_MAX: Final = 1_000
+"""Decisions one call may write: more than 500 refunds, 100 attributions and their withdrawals ever need."""
+
+_PAGE: Final = 100
+
+FIRST_RANK: Final = 1
+"""Everyone's rank until levels are decided."""
+
+_DAYS_MAX: Final = 400
+"""How many days one page of a program's commissions looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which commissions a list shows: by status, and paid from `since` until before `until`. None: all."""
+
+    status: CommissionStatus | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def spans(self, paid_at: datetime) -> bool:
+        """Whether an order paid then is within it."""
+        return (self.since is None or self.since <= paid_at) and (self.until is None or paid_at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class DayPlace:
+    """Where a list of a program's commissions goes on: at a day, a place in it, and rows into the next order."""
+
+    day: date
+    places: Places
+    skip: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an order pays what it pays, or nobody: everything the answer is made of."""
+
+    order: Order
+    attribution: Attribution
+    reason: Reason
+    credited: bool
+    journal: Journal
+    opener: Decision | None
+    target: Target | None
+    commissions: tuple[Commission, ...]
+    plan_version: int | None
+    decided: bool
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What the order is judged by; None: it credits nobody."""
+        return None if self.opener is None else self.opener.snapshot
+
+
+def decide(program_id: str, order_id: str) -> None:
+    """Bring an order's journal and entries up to its facts. Writes nothing if they are.
+
+    Raises ledger.DivergentReplay if a cause would make another entry than it did.
+    """
+    program = programs.get(program_id)
+    for _ in range(STEPS_MAX):
+        case = _case(program, order_id)
+        if case is None or _caught_up(case):
+            return
+
+
+def _caught_up(case: Case) -> bool:
+    """Write decisions until there is nothing to write. False: another worker was faster, read again."""
+    if case.last is not None:
+        # A decision is only put once the entries of the one before are there: only the last one's can be missing.
+        ledger.post_missing(rules.entries_of(case, case.last))
+    for _ in range(STEPS_MAX):
+        decision = _next(case)
+        if decision is None:
+            return True
+        if not tables.decision_item(case.program.program_id, case.order.order_id, decision).put_new():
+            return False
+        ledger.post(rules.entries_of(case, decision))
+        case = _after(case, decision)
+    return False
+
+
+def _next(case: Case) -> Decision | None:
+    at = _decided_at(case)
+    if rules.must_open(case):
+        return rules.opened(case, _opening(case), at)
+    return rules.next_decision(case, at)
+
+
+def _after(case: Case, decision: Decision) -> Case:
+    return replace(case, journal=[*case.journal, decision])
+
+
+def _decided_at(case: Case) -> datetime:
+    """The program's clock, never before a decision that was made or the fact that it is about."""
+    return max([case.program.now(), case.order.received_at, *(d.at for d in case.journal[-1:])])
+
+
+def _case(program: Program, order_id: str) -> Case | None:
+    """The order's case, None while there is nothing to judge: it isn't told or isn't paid yet."""
+    facts = orders.facts_of(program.program_id, order_id)
+    return _case_of(program, facts, tables.read_journal(program.program_id, order_id)) if facts.paid_at else None
+
+
+def _case_of(program: Program, facts: Facts, journal: Journal) -> Case | None:
+    if facts.order is None or facts.paid_at is None:
+        return None
+    in_force = programs.plan_at(program, facts.paid_at)
+    return Case(program, in_force.plan, facts.order, facts.paid_at, facts, journal)
+
+
+def _opening(case: Case) -> Opening:
+    """How the attribution that holds judges the order: everything is read here, once, and frozen."""
+    attribution = orders.attribution_of(case.order, case.facts)
+    if not case.attribution:
+        day = case.opens_on()
+        against = own_reason(case.program, case.order.content, case.until(day, day))
+        if against is not None:
+            return Opening(None, against, None, None)
+    if attribution.distributor_id is None:
+        return Opening(None, attribution.reason, None, None)
+    seller = distributors.get(case.program.program_id, attribution.distributor_id)
+    snapshot = _snapshot(case, seller)
+    if _all_barred(case.order, snapshot.barred):
+        return Opening(None, Reason.PRODUCT_NOT_ELIGIBLE, None, None)
+    return Opening(seller.distributor_id, attribution.reason, snapshot, FIRST_RANK)
+
+
+def _all_barred(order: Order, barred: Collection[str]) -> bool:
+    paid = [line for line in order.content.lines if line.paid_minor]
+    return bool(paid) and all(line.sku in barred for line in paid)
+
+
+def _snapshot(case: Case, seller: Distributor) -> Snapshot:
+    program_id = case.program.program_id
+    version = case.program.plan_version_at(case.paid_at)
+    assert version is not None  # noqa: S101  (the case has a plan in force)
+    tiers = len(case.plan.tracks[seller.track].upline_rates_bp)
+    uplines = distributors.chain_at(program_id, seller, case.paid_at, tiers) if tiers else []
+    found = catalog.rules_at(program_id, {line.sku for line in case.order.content.lines}, case.paid_at)
+    return Snapshot(
+        plan_version=version,
+        track=seller.track,
+        currency=case.order.content.currency,
+        paid_at=case.paid_at,
+        chain=tuple(_beneficiary(case, tier, one) for tier, one in enumerate([seller, *uplines], start=1)),
+        products={
+            sku: ProductTerms(rule.mode, rule.rate_bp, rule.fixed_minor)
+            for sku, rule in found.items()
+            if rule.sellable_by(seller.track)
+        },
+        barred=frozenset(sku for sku, rule in found.items() if not rule.sellable_by(seller.track)),
+    )
+
+
+def _beneficiary(case: Case, tier: int, one: Distributor) -> Beneficiary:
+    """The seller was judged when the order was attributed; an upline is judged here, skipped if it can't be paid."""
+    status = one.status_at(case.paid_at)
+    payable = tier == 1 or status is Status.APPROVED
+    suspended = status is Status.SUSPENDED
+    reason = Reason.DISTRIBUTOR_SUSPENDED if suspended else Reason.DISTRIBUTOR_NOT_APPROVED
+    shard = ids.shard(case.order.order_id, one.shards)
+    return Beneficiary(tier, one.distributor_id, shard, None if payable else reason)
+
+
+def is_decided(case: Case | None) -> bool:
+    """Whether journal and entries say all that the facts do; an order that isn't paid has nothing to decide."""
+    if case is None:
+        return True
+    if case.last is None or rules.must_open(case) or rules.next_decision(case, _decided_at(case)) is not None:
+        return False
+    return ledger.all_there(rules.entries_of(case, case.last))
+
+
+def undecided_order(program: Program) -> str | None:
+    """An order of the last 400 days that the stream hasn't decided yet, None if there is none. For test programs."""
+    for place in _all_paid(program):
+        if not is_decided(_case(program, place.order_id)):
+            return place.order_id
+    return None
+
+
+def _all_paid(program: Program) -> Iterator[OrderPlace]:
+    newest, oldest = _days(program, Wanted(since=program.now() - clock.BACK_MAX))
+    for back in range((newest - oldest).days + 1):
+        places: Places | None = {}
+        while places is not None:
+            found, places = orders.paid_on(program, newest - timedelta(days=back), _PAGE, places)
+            yield from found
+
+
+def explain(program: Program, order_id: str) -> Explanation:
+    """Everything about what an order pays. Raises NotFound."""
+    order, facts = orders.get(program.program_id, order_id)
+    journal = tables.read_journal(program.program_id, order_id)
+    case = _case_of(program, facts, journal)
+    said = orders.attribution_of(order, facts)
+    opener = journal[journal[-1].opened_by - 1] if journal else None
+    snapshot = None if opener is None else opener.snapshot
+    return Explanation(
+        order=order,
+        attribution=said,
+        reason=said.reason if opener is None else opener.reason,
+        credited=said.credited if opener is None else opener.credited,
+        journal=journal,
+        opener=opener,
+        target=None if case is None or snapshot is None else rules.target_of(case, snapshot, journal[-1].rank, facts),
+        commissions=tuple(commissions_of(program, order_id, journal)),
+        plan_version=None if facts.paid_at is None else program.plan_version_at(facts.paid_at),
+        decided=is_decided(case),
+    )
+
+
+def journal_of(program_id: str, order_id: str) -> Journal:
+    """An order's decisions."""
+    return tables.read_journal(program_id, order_id)
+
+
+def earners(journal: Journal) -> set[str]:
+    """Who has, or had, a part in an order."""
+    return {b.distributor_id for d in journal if d.snapshot is not None for b in d.snapshot.chain if b.reason is None}
+
+
+def commissions_of(program: Program, order_id: str, journal: Journal) -> list[Commission]:
+    """An order's commissions, one per tier and beneficiary who can be paid.
+
+    Those of an earlier attribution stay, at 0.
+    """
+    rows: dict[tuple[int, str], Commission] = {}
+    for opener in journal:
+        if opener.snapshot is None:
+            continue
+        under = [decision for decision in journal if decision.opened_by == opener.n]
+        for beneficiary in opener.snapshot.chain:
+            if beneficiary.reason is None:
+                row = _commission(program, order_id, opener.snapshot, under, beneficiary)
+                before = rows.pop((row.tier, row.distributor_id), None)
+                rows[row.tier, row.distributor_id] = _merged(before, row)
+    return list(rows.values())
+
+
+def _merged(before: Commission | None, row: Commission) -> Commission:
+    """One who was attributed the order before and gets nothing now has had it clawed back; it isn't void."""
+    if before is None or row.status is not CommissionStatus.VOID:
+        return row
+    return before
+
+
+def _commission(
+    program: Program, order_id: str, snapshot: Snapshot, under: Journal, beneficiary: Beneficiary
+) -> Commission:
+    last, i = under[-1], beneficiary.tier - 1
+    return Commission(
+        order_id,
+        beneficiary.tier,
+        beneficiary.distributor_id,
+        last.targets[i],
+        snapshot.currency,
+        _status(program, last, i, accrued=any(decision.targets[i] for decision in under)),
+        snapshot.paid_at,
+        last.available_at,
+    )
+
+
+def _status(program: Program, last: Decision, i: int, *, accrued: bool) -> CommissionStatus:
+    if not last.targets[i]:
+        return CommissionStatus.CLAWED_BACK if accrued else CommissionStatus.VOID
+    released = last.available_at is not None and last.available_at <= program.now()
+    return CommissionStatus.AVAILABLE if released else CommissionStatus.PENDING
+
+
+def commission(program: Program, order_id: str, tier: int, distributor_id: str) -> Commission:
+    """One commission. Raises NotFound."""
+    for row in commissions_of(program, order_id, tables.read_journal(program.program_id, order_id)):
+        if (row.tier, row.distributor_id) == (tier, distributor_id):
+            return row
+    raise NotFound(Code.NOT_FOUND, "There is no such commission.")
+
+
+def commissions_for(
+    program: Program, distributor: Distributor, wanted: Wanted, limit: int, places: Places | None
+) -> tuple[list[Commission], Places | None]:
+    """A distributor's commissions, last decided first, and where the list goes on. A page may be short."""
+    account = (program.program_id, distributor.distributor_id, program.currency, distributor.shards)
+    entries, further = ledger.opened(*account, program.now() + clock.AHEAD_MAX, limit, places)
+    rows = [
+        commission(program, entry.order_id, entry.tier, distributor.distributor_id)
+        for entry in entries
+        if wanted.spans(entry.paid_at)
+    ]
+    return [row for row in rows if wanted.status in (None, row.status)], further
+
+
+def sold_by(
+    program: Program, distributor: Distributor, limit: int, places: Places | None
+) -> tuple[list[str], Places | None]:
+    """The orders a distributor was credited with as their seller, last decided first, and where the list goes on."""
+    account = (program.program_id, distributor.distributor_id, program.currency, distributor.shards)
+    entries, further = ledger.opened(*account, program.now() + clock.AHEAD_MAX, limit, places)
+    return [entry.order_id for entry in entries if entry.tier == 1], further
+
+
+def commissions_in(
+    program: Program, wanted: Wanted, limit: int, place: DayPlace | None
+) -> tuple[list[Commission], DayPlace | None]:
+    """A program's commissions, last paid order first, and where the list goes on. A page may be short."""
+    newest, oldest = _days(program, wanted)
+    here = place or DayPlace(newest, {}, 0)
+    rows: list[Commission] = []
+    for _ in range(_DAYS_MAX):
+        if here.day < oldest:
+            return rows, None
+        found, further = orders.paid_on(program, here.day, limit + 1, here.places)
+        for one in found:
+            of_order = _wanted_of(program, one, wanted)[here.skip :]
+            room = limit - len(rows)
+            rows += of_order[:room]
+            if len(of_order) > room:
+                return rows, replace(here, skip=here.skip + room)
+            here = DayPlace(here.day, orders.after(program, one, here.places), 0)
+        if further is None:
+            here = DayPlace(here.day - timedelta(days=1), {}, 0)
+    return rows, here
+
+
+def _wanted_of(program: Program, one: OrderPlace, wanted: Wanted) -> list[Commission]:
+    if not wanted.spans(one.paid_at):
+        return []
+    rows = commissions_of(program, one.order_id, tables.read_journal(program.program_id, one.order_id))
+    return [row for row in rows if wanted.status in (None, row.status)]
+
+
+def _days(program: Program, wanted: Wanted) -> tuple[date, date]:
+    """The newest and the oldest local day that a list has to look at."""
+    ahead = program.now() + clock.AHEAD_MAX
+    newest = program.local_day(ahead if wanted.until is None else min(wanted.until, ahead))
+    since = program.created_at - clock.BACK_MAX if wanted.since is None else wanted.since
+    return newest, program.local_day(max(since, program.created_at - clock.BACK_MAX))
+
+
+def statement(
+    program: Program, distributor: Distributor, limit: int, places: Places | None
+) -> tuple[list[Entry], Places | None]:
+    """A distributor's entries whose money has moved by now, newest first, and where the list goes on."""
+    account = (program.program_id, distributor.distributor_id, program.currency, distributor.shards)
+    return ledger.statement(*account, program.now(), limit, places)

@@ -1,0 +1,105 @@
+"""The `decisions` table: an order's journal, put if absent, never changed. pk=`{program}#{order}`, sk=`{n:06}`."""
+
+from datetime import date
+from typing import Any
+
+from pynamodb.attributes import UnicodeAttribute
+
+from chalicelib.catalog.model import RuleMode
+from chalicelib.commissions.model import Beneficiary, Cause, Decision, ProductTerms, Snapshot
+from chalicelib.referrals.model import Reason
+from chalicelib.shared import clock
+from chalicelib.shared.tables import JsonAttribute, Table
+
+
+class DecisionItem(Table):
+    """One decision, whole, as compressed JSON: nearly all fit one write unit."""
+
+    room = "decisions"
+
+    class Meta:
+        """pynamodb's."""
+
+    at = UnicodeAttribute()
+    body = JsonAttribute(attr_name="b")
+
+
+def decision_item(program_id: str, order_id: str, decision: Decision) -> DecisionItem:
+    """A decision as an item."""
+    body = {
+        "cause": decision.cause.value,
+        "attribution": decision.attribution,
+        "distributor_id": decision.distributor_id,
+        "reason": decision.reason.value,
+        "opened_by": decision.opened_by,
+        "snapshot": None if decision.snapshot is None else _packed(decision.snapshot),
+        "rank": decision.rank,
+        "targets": decision.targets,
+        "deltas": decision.deltas,
+        "exact": decision.exact,
+        "base_minor": decision.base_minor,
+        "base_delta": decision.base_delta,
+        "count": decision.count,
+        "count_delta": decision.count_delta,
+        "counts_on": decision.counts_on.isoformat(),
+        "available_at": None if decision.available_at is None else clock.stored(decision.available_at),
+        "withdrawn": decision.withdrawn,
+    }
+    return DecisionItem(f"{program_id}#{order_id}", f"{decision.n:06}", at=clock.stored(decision.at), body=body)
+
+
+def read_journal(program_id: str, order_id: str) -> list[Decision]:
+    """An order's decisions, first to last, read consistently with one query."""
+    return [_decision(item) for item in DecisionItem.query(f"{program_id}#{order_id}", consistent_read=True)]
+
+
+def _decision(item: DecisionItem) -> Decision:
+    body = item.body
+    return Decision(
+        n=int(item.sk),
+        at=clock.read(item.at),
+        cause=Cause(body["cause"]),
+        attribution=body["attribution"],
+        distributor_id=body["distributor_id"],
+        reason=Reason(body["reason"]),
+        opened_by=body["opened_by"],
+        snapshot=None if body["snapshot"] is None else _snapshot(body["snapshot"]),
+        rank=body["rank"],
+        targets=tuple(body["targets"]),
+        deltas=tuple(body["deltas"]),
+        exact=tuple(body["exact"]),
+        base_minor=body["base_minor"],
+        base_delta=body["base_delta"],
+        count=body["count"],
+        count_delta=body["count_delta"],
+        counts_on=date.fromisoformat(body["counts_on"]),
+        available_at=None if body["available_at"] is None else clock.read(body["available_at"]),
+        withdrawn=body["withdrawn"],
+    )
+
+
+def _packed(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "plan": snapshot.plan_version,
+        "track": snapshot.track,
+        "currency": snapshot.currency,
+        "paid_at": clock.stored(snapshot.paid_at),
+        "chain": [[b.distributor_id, b.shard, b.reason] for b in snapshot.chain],
+        "products": {sku: [t.mode, t.rate_bp, t.fixed_minor] for sku, t in snapshot.products.items()},
+        "barred": sorted(snapshot.barred),
+    }
+
+
+def _snapshot(packed: dict[str, Any]) -> Snapshot:
+    return Snapshot(
+        packed["plan"],
+        packed["track"],
+        packed["currency"],
+        clock.read(packed["paid_at"]),
+        tuple(
+            Beneficiary(tier, distributor_id, shard, None if reason is None else Reason(reason))
+            for tier, (distributor_id, shard, reason) in enumerate(packed["chain"], start=1)
+        ),
+        {sku: ProductTerms(RuleMode(mode), rate, fixed) for sku, (mode, rate, fixed) in packed["products"].items()},
+        frozenset(packed["barred"]),
+    )
