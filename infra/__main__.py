@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     package = commands.add_parser("package", help="write a SAM template and a zip, for a pipeline")
     package.set_defaults(command=_package)
     package.add_argument("--stage", required=True)
-    package.add_argument("--out", type=Path, required=True, help="a folder")
+    package.add_argument("--out", type=Path, help="a folder; build/STAGE if absent")
     placeholders = commands.add_parser("placeholders", help="rewrite the committed stage dev in .chalice")
     placeholders.set_defaults(command=_placeholders)
     running = commands.add_parser("run", help="a local cloud with real orders in it, until Ctrl-C")
@@ -69,11 +69,11 @@ def _deploy(arguments: argparse.Namespace) -> None:
         make_key=not in_pipeline(),
         progress=progress,
     )
-    rows = {"": "", "URL": done.url} | _key_row(done.platform_key)
-    rows["Next"] = f"curl {done.url}/health"
+    rows = {"URL": done.url} | _key_row(done.platform_key)
     if in_pipeline():
-        rows["Key"] = f"not made in a pipeline; from a terminal: {_key_command(arguments)}"
-    progress.table(rows)
+        rows["Platform key"] = f"never made in a pipeline; the first one, from a terminal: {_key_command(arguments)}"
+    progress.say("" if done.changed else "\nNothing changed.")
+    progress.table(rows | {"Next": f"curl {done.url}/health"})
 
 
 def _destroy(arguments: argparse.Namespace) -> None:
@@ -108,9 +108,10 @@ def _key_command(arguments: argparse.Namespace) -> str:
 def _package(arguments: argparse.Namespace) -> None:
     progress = Progress()
     with progress.step("package") as outcome:
-        template = sam.package(Stage(arguments.stage), arguments.out)
+        template = sam.package(Stage(arguments.stage), arguments.out or Path("build") / arguments.stage)
         outcome("cfn-lint has no complaint")
-    progress.table({"": "", "Template": str(template), "Next": "docs/deploy.md, From a pipeline"})
+    progress.say()
+    progress.table({"Template": str(template), "Next": "docs/deploy.md, From a pipeline"})
 
 
 def _placeholders(_arguments: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ class Answer:
     def body(self) -> str:
         """The template of the body; API Gateway fills in the request's id."""
         problem = {
-            "type": "about:blank",
+            "type": f"urn:tributary:problem:{self.code}",
             "title": self.title,
             "status": self.status,
             "code": self.code,
@@ -59,6 +59,9 @@ def declared(answer: Answer) -> dict[str, Any]:
         "responseParameters": {
             "gatewayresponse.header.Content-Type": "'application/problem+json'",
             "gatewayresponse.header.X-Request-Id": "context.requestId",
+            "gatewayresponse.header.Cache-Control": "'no-store'",
+            "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
+            "gatewayresponse.header.Access-Control-Expose-Headers": "'X-Request-Id'",
         },
         "responseTemplates": {"application/json": answer.body()},
     }

@@ -11,8 +11,6 @@ from typing import Any, Protocol
 GET = ("dynamodb:GetItem",)
 QUERY = ("dynamodb:Query",)
 PUT = ("dynamodb:PutItem",)
-UPDATE = ("dynamodb:UpdateItem",)
-DELETE = ("dynamodb:DeleteItem",)
 CHECK = ("dynamodb:ConditionCheckItem",)
 BATCH_GET = ("dynamodb:BatchGetItem",)
 READ = GET + QUERY + BATCH_GET
@@ -22,20 +20,20 @@ SEND = ("sqs:SendMessage",)
 
 POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "api_handler": {
-        "programs": READ + PUT + UPDATE + CHECK,
-        "access": READ + PUT + UPDATE + DELETE + CHECK,
-        "catalog": READ + PUT + UPDATE + DELETE + CHECK,
-        "distributors": READ + PUT + UPDATE + CHECK,
+        "programs": READ + PUT,
+        "access": READ + PUT + CHECK,
+        "catalog": READ + PUT,
+        "distributors": READ + PUT,
         "distributors/index/by_program": QUERY,
         "distributors/index/by_sponsor": QUERY,
-        "referrals": READ + PUT + UPDATE + CHECK,
+        "referrals": READ + PUT,
         "referrals/index/by_distributor": QUERY,
-        "orders": READ + PUT + UPDATE + CHECK,
+        "orders": READ + PUT,
         "orders/index/by_day": QUERY,
         "orders/index/by_customer": QUERY,
         "decisions": READ,
         "entries": READ,
-        "ops": READ + PUT + UPDATE + DELETE + CHECK,
+        "ops": READ + PUT,
     },
     "decide_orders": {
         "orders/stream": READ_STREAM,  # Lambda reads the stream in the function's name

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 NAME_WIDTH = 16
-OUTCOME_WIDTH = 58
+OUTCOME_WIDTH = 66
 
 
 class Progress:

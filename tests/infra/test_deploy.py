@@ -1,0 +1,170 @@
+"""A stage's whole life on the local cloud: deployed, again from elsewhere, new code by plain Chalice, taken away."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from infra.api_stand_in import api_stand_in
+from infra.deploy import CHALICE, Deployed, copy_app, deploy, destroy
+from infra.local_cloud import local_cloud
+from infra.paths import ROOT
+from infra.stack import StackError
+from infra.stage import Stage, StageError
+from infra.stream_options import RECORD_AGE_SECONDS
+
+SMALL_APP = Path(__file__).with_name("small_app")
+
+
+def clone(target: Path) -> Path:
+    """A copy of the small app with this repository's committed Chalice configuration, as a fresh clone has it."""
+    (target / ".chalice").mkdir(parents=True)
+    (target / ".chalice" / "config.json").write_text((ROOT / ".chalice" / "config.json").read_text())
+    for source in SMALL_APP.rglob("*"):
+        if source.is_file() and "__pycache__" not in source.parts:
+            copy = target / source.relative_to(SMALL_APP)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.read_bytes())
+    return target
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[str]:
+    with local_cloud() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def stage(cloud: str) -> Stage:
+    return Stage("trial", cloud)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clone(tmp_path_factory.mktemp("first") / "clone")
+
+
+@pytest.fixture(scope="module")
+def first(stage: Stage, project: Path) -> Deployed:
+    return deploy(stage, project=project, actor="ada")
+
+
+def ask(method: str, url: str) -> tuple[int, dict[str, object], Message]:
+    request = urllib.request.Request(url, method=method)  # noqa: S310 - loopback
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return answer.status, json.load(answer), answer.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error), error.headers
+
+
+def plain_chalice_deploy(stage: Stage, project: Path) -> None:
+    """What a person types: `chalice deploy --stage NAME`."""
+    assert stage.endpoint
+    with api_stand_in(stage.endpoint) as api_gateway:
+        ran = subprocess.run(
+            [sys.executable, "-c", CHALICE, "deploy", "--stage", stage.name],
+            cwd=project,
+            env=stage.environment(api_gateway),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_first_deploy_answers_and_makes_the_first_key(first: Deployed) -> None:
+    status, body, _ = ask("GET", f"{first.url}/health")
+    assert (status, body["release"]) == (200, "first")
+    assert first.platform_key == "trb_of_ada"
+    assert first.changed
+
+
+def test_a_request_reaches_the_stream_handler(first: Deployed) -> None:
+    assert ask("PUT", f"{first.url}/v1/orders/A-1")[0] == 200
+    for _ in range(100):
+        if ask("GET", f"{first.url}/v1/orders/A-1")[1]["decided"]:
+            return
+        time.sleep(0.1)
+    pytest.fail("the order was not decided in ten seconds")
+
+
+def test_the_stream_has_a_failure_destination_and_bounds(first: Deployed) -> None:
+    (mapping,) = first.stage.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["BisectBatchOnFunctionError"]
+    assert mapping["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS
+    assert mapping["MaximumRetryAttempts"] > 0
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(":tributary-trial-orders-dead")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("DELETE", "/health")])
+def test_api_gateway_refuses_as_the_app_would(first: Deployed, method: str, path: str) -> None:
+    status, body, headers = ask(method, first.url + path)
+    assert status == body["status"] == 404
+    assert headers["Content-Type"] == "application/problem+json"
+    assert body["code"] == "not_found"
+    assert body["request_id"] == headers["X-Request-Id"]
+    assert headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_each_function_has_its_own_role_with_its_rendered_policy(first: Deployed, project: Path) -> None:
+    client, roles = first.stage.client("iam"), set()
+    for handler in ("api_handler", "decide_orders"):
+        function = first.stage.client("lambda").get_function(FunctionName=first.stage.function(handler))
+        role = function["Configuration"]["Role"].rpartition("/")[2]
+        (name,) = client.list_role_policies(RoleName=role)["PolicyNames"]
+        given = client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        assert given == json.loads((project / ".chalice" / f"policy-trial-{handler}.json").read_text())
+        roles.add(role)
+    assert len(roles) == 2
+
+
+def test_a_second_clone_changes_nothing(first: Deployed, tmp_path: Path) -> None:
+    again = deploy(first.stage, project=clone(tmp_path / "elsewhere"), actor="bob")
+    assert (again.url, again.platform_key, again.changed) == (first.url, None, False)
+    assert len(first.stage.client("apigateway").get_rest_apis()["items"]) == 1
+
+
+def test_plain_chalice_ships_new_code_to_the_same_url(first: Deployed, project: Path) -> None:
+    routes = project / "chalicelib" / "routes.py"
+    text = routes.read_text().replace('"first"', '"second"').replace("/v1/leaving", "/v1/arriving/{name}")
+    routes.write_text(text.replace("def leaving()", "def leaving(name: str)"))
+    plain_chalice_deploy(first.stage, project)
+    assert ask("GET", f"{first.url}/health")[1]["release"] == "second"
+    assert ask("GET", f"{first.url}/v1/leaving")[0] == 404
+    assert ask("GET", f"{first.url}/v1/arriving/now")[0] == 200
+
+
+def test_destroy_leaves_the_data(first: Deployed, project: Path) -> None:
+    destroy(first.stage, project=project)
+    assert ask("GET", f"{first.url}/health")[0] == 404
+    orders = first.stage.client("dynamodb").scan(TableName="tributary-trial-orders")["Items"]
+    assert [item["pk"]["S"] for item in orders] == ["A-1"]
+
+
+def test_destroying_what_was_never_deployed_says_so(cloud: str, project: Path) -> None:
+    with pytest.raises(StackError, match="Stage ghost has no stack"):
+        destroy(Stage("ghost", cloud), project=project)
+
+
+def test_a_copy_of_the_app_holds_no_stage_of_this_machine(tmp_path: Path) -> None:
+    source = clone(tmp_path / "source")
+    (source / ".chalice" / "deployed").mkdir()
+    (source / ".chalice" / "policy-prod-api_handler.json").write_text("{}")
+    copy_app(source, tmp_path / "copy")
+    assert sorted(path.name for path in (tmp_path / "copy" / ".chalice").iterdir()) == ["config.json"]
+
+
+@pytest.mark.parametrize("name", ["", "Prod", "my-stage", "x" * 17, "1st"])
+def test_a_stage_is_named_so_that_every_resource_can_be(name: str) -> None:
+    with pytest.raises(StageError):
+        Stage(name)

@@ -1,0 +1,155 @@
+"""What a stage keeps is protected, what can go wrong is watched, and every alarm says what to do."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra.paths import ROOT
+from infra.policies import POLICIES, READ_STREAM, SEND
+from infra.render import FUNCTIONS
+from infra.sam import CFN_LINT
+from infra.stage import Stage
+from infra.stream_options import options
+from infra.tables import room, table_definitions
+from infra.template import RESOURCES, plain_name, resources, template
+
+TABLES = resources("AWS::DynamoDB::Table")
+ALARMS = resources("AWS::CloudWatch::Alarm")
+KEEPS_STATE = TABLES | resources("AWS::SQS::Queue") | resources("AWS::S3::Bucket")
+RUNBOOK = ROOT / "docs" / "runbook.md"
+DEPLOY = ROOT / "docs" / "deploy.md"
+
+
+def alarm_name(alarm: dict[str, Any]) -> str:
+    return plain_name(alarm["Properties"]["AlarmName"], "STAGE").removeprefix("tributary-STAGE-")
+
+
+def test_the_template_lints() -> None:
+    command = [sys.executable, "-c", CFN_LINT, str(RESOURCES)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_every_table_is_protected(table: dict[str, Any]) -> None:
+    properties = table["Properties"]
+    assert properties["DeletionProtectionEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert "LocalSecondaryIndexes" not in properties
+
+
+@pytest.mark.parametrize("resource", KEEPS_STATE.values(), ids=KEEPS_STATE)
+def test_what_keeps_state_outlives_its_stack(resource: dict[str, Any]) -> None:
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_a_room_per_table() -> None:
+    assert {room(table["Properties"]) for table in TABLES.values()} == {
+        *("programs", "access", "catalog", "distributors", "referrals"),
+        *("orders", "decisions", "entries", "ops"),
+    }
+
+
+def test_tests_get_the_very_tables_of_a_stage() -> None:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        for definition in table_definitions("any-prefix-"):
+            client.create_table(**definition)
+        orders = client.describe_table(TableName="any-prefix-orders")["Table"]
+    assert {index["IndexName"] for index in orders["GlobalSecondaryIndexes"]} == {"by_day", "by_customer"}
+    assert orders["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+
+
+def test_the_bucket_is_private_versioned_and_encrypted() -> None:
+    (bucket,) = resources("AWS::S3::Bucket").values()
+    properties = bucket["Properties"]
+    assert all(properties["PublicAccessBlockConfiguration"].values())
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["BucketEncryption"]
+
+
+def test_queues_are_encrypted_and_work_that_fails_is_kept_two_weeks() -> None:
+    queues = resources("AWS::SQS::Queue")
+    assert all(queue["Properties"]["SqsManagedSseEnabled"] for queue in queues.values())
+    dead = [queue["Properties"] for name, queue in queues.items() if name.endswith("DeadLetters")]
+    assert {queue["MessageRetentionPeriod"] for queue in dead} == {14 * 86_400}
+    assert queues["JobsQueue"]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"] == {
+        "Fn::GetAtt": ["JobsDeadLetters", "Arn"]
+    }
+
+
+def test_every_stream_that_is_read_has_a_failure_destination() -> None:
+    readers = [name for name, things in POLICIES.items() if READ_STREAM in things.values()]
+    assert readers == ["decide_orders"]
+    assert POLICIES["decide_orders"]["orders-dead"] == SEND
+    chosen = options("arn-of-the-queue")
+    assert chosen["DestinationConfig"]["OnFailure"]["Destination"] == "arn-of-the-queue"
+    assert chosen["BisectBatchOnFunctionError"]
+    assert chosen["MaximumRetryAttempts"] > 0
+    assert 0 < chosen["MaximumRecordAgeInSeconds"] < 86_400
+
+
+@pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
+def test_every_alarm_tells_the_one_topic_and_is_silent_without_data(alarm: dict[str, Any]) -> None:
+    assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Alarms"}]
+    assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+    assert alarm["Properties"]["AlarmDescription"]
+
+
+def test_every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm() -> None:
+    sections = re.findall(r"^## `([a-z0-9-]+)`$", RUNBOOK.read_text(), re.MULTILINE)
+    assert sorted(sections) == sorted(map(alarm_name, ALARMS.values()))
+
+
+def test_every_function_is_watched_for_failures_and_throttles() -> None:
+    watched = {
+        (alarm["Properties"]["MetricName"], plain_name(dimension["Value"], "trial"))
+        for alarm in ALARMS.values()
+        for dimension in alarm["Properties"]["Dimensions"]
+        if dimension["Name"] == "FunctionName"
+    }
+    names = {Stage("trial").function(handler) for handler in FUNCTIONS}
+    assert watched >= {(metric, name) for metric in ("Errors", "Throttles") for name in names}
+    assert ("IteratorAge", Stage("trial").function("decide_orders")) in watched
+
+
+def test_every_function_has_a_log_group_that_forgets() -> None:
+    groups = resources("AWS::Logs::LogGroup").values()
+    named = {plain_name(group["Properties"]["LogGroupName"], "trial") for group in groups}
+    assert named == {f"/aws/lambda/{Stage('trial').function(handler)}" for handler in FUNCTIONS}
+    assert all(group["Properties"]["RetentionInDays"] for group in groups)
+
+
+def test_the_dashboard_is_json() -> None:
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+    assert json.loads(dashboard["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
+
+
+def test_an_idle_stage_costs_what_the_docs_say() -> None:
+    """Of what a stage has, only alarms cost anything while nobody uses it: 10 cents each a month, ten are free."""
+    cents = 10 * len(ALARMS)
+    assert cents < 200
+    assert f"{len(ALARMS)} alarms" in DEPLOY.read_text()
+    assert f"{cents / 100:.2f} dollars" in DEPLOY.read_text()
+
+
+def test_every_custom_metric_that_is_watched_carries_its_stage() -> None:
+    ours = [a["Properties"] for a in ALARMS.values() if a["Properties"]["Namespace"] == "Tributary"]
+    assert {alarm["MetricName"] for alarm in ours} == {
+        *("Quarantined", "JobsLate", "EntriesChanged", "DivergentReplay")
+    }
+    assert all(alarm["Dimensions"] == [{"Name": "Stage", "Value": {"Ref": "Stage"}}] for alarm in ours)
+
+
+def test_outputs_name_every_table() -> None:
+    assert {f"{name}Arn" for name in TABLES} <= template()["Outputs"].keys()
+    assert Path(RESOURCES).stat().st_size < 51_200, "larger templates have to be uploaded first"
