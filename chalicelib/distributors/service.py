@@ -92,8 +92,8 @@ def downline(
 def apply(caller: Caller, program: Program, told: Application) -> tuple[Distributor, bool]:
     """Take an application; True: it is new, False: the same user applied so before.
 
-    Raises Conflict `no_plan_in_force`, `exists_with_different_content`, `invitation_not_valid` (used, run out), Invalid
-    `unknown_track`, `unknown_sponsor`, `invitation_needed`, `invitation_not_valid` (unknown, of another track).
+    Raises Conflict `no_plan_in_force`, `exists_with_different_content`, `changed_meanwhile`, Invalid `unknown_track`,
+    `unknown_sponsor`, `invitation_needed`, `invitation_not_valid` (unknown, used, expired, of another track).
     """
     application = _normal(told)
     for _ in range(_ATTEMPTS):
@@ -415,7 +415,7 @@ def _open_invitation(program: Program, text: str) -> InvitationItem:
     if item is None or not hmac.compare_digest(item.secret_hash, _hash(secret)):
         raise _wrong("invitation", Code.INVITATION_NOT_VALID, "There is no such invitation.")
     if item.used_at is not None or clock.read(item.expires_at) <= program.now():
-        raise Conflict(Code.INVITATION_NOT_VALID, "The invitation has been used or has expired.")
+        raise _wrong("invitation", Code.INVITATION_NOT_VALID, "The invitation has been used or has expired.")
     return item
 
 

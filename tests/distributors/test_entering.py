@@ -120,7 +120,7 @@ def test_an_invitation_lets_one_person_in_under_its_sponsor(village: Village) ->
     assert (told["track"], told["status"], told["sponsor_id"]) == ("agent", "approved", sponsor["distributor_id"])
     assert village.apply("u-1", invitation=invitation, sponsor_code=other["code"]).status == 200
     used = village.apply("u-2", invitation=invitation)
-    assert (used.status, used.code) == (409, "invitation_not_valid")
+    assert (used.status, used.code) == (422, "invitation_not_valid")
 
 
 def test_an_invitation_opens_a_track_with_review(village: Village) -> None:
@@ -138,14 +138,14 @@ def test_an_invitation_expires_in_the_programs_clock(village: Village) -> None:
     invitation = village.invite().json["invitation"]
     village.later("2026-04-01T00:00:00Z")
     refused = village.apply("u-1", invitation=invitation)
-    assert (refused.status, refused.code) == (409, "invitation_not_valid")
+    assert (refused.status, refused.code) == (422, "invitation_not_valid")
 
 
 def test_two_who_use_one_invitation_at_once_are_one(village: Village) -> None:
     invitation = village.invite().json["invitation"]
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda user: village.apply(user, invitation=invitation), ["u-1", "u-2"]))
-    assert sorted(answer.status for answer in answers) == [201, 409]
+    assert sorted(answer.status for answer in answers) == [201, 422]
 
 
 @pytest.mark.parametrize(
