@@ -80,6 +80,7 @@ class _Schemas(GenerateJsonSchema):
     """Names a page of a list `KeyAnswerList`, where pydantic would say `Listed_KeyAnswer_`."""
 
     def normalize_name(self, name: str) -> str:
+        """pydantic's hook for a model's name."""
         return super().normalize_name(re.sub(r"^Listed\[(.+)\]$", r"\1List", name))
 
 

@@ -80,7 +80,8 @@ def test_every_function_room_and_setting_is_in_the_map_of_the_house() -> None:
         if name == "chalicelib/shared/settings.py" and isinstance(node, ast.Constant) and isinstance(node.value, str)
         if re.fullmatch(r"(TRIBUTARY|AWS)_[A-Z_]+", node.value)
     }
-    wanted = {"api_handler", *app.handler_map, *ROOMS, *settings}
+    functions = {source.name for source in [*app.event_sources, *app.pure_lambda_functions]}
+    wanted = {"api_handler", *functions, *ROOMS, *settings}
     assert {thing for thing in wanted if f"`{thing}`" not in house} == set()
 
 
@@ -98,7 +99,8 @@ def test_the_glossary_has_each_word_once_in_order_with_its_chinese() -> None:
 
 def test_decisions_are_numbered_and_dated() -> None:
     notes = sorted((DOCS / "decisions").glob("*.md"))
-    assert [int(note.name[:4]) for note in notes] == list(range(1, len(notes) + 1))
+    numbers = [note.name[:4] for note in notes]
+    assert len(set(numbers)) == len(numbers)
     for note in notes:
         text = note.read_text()
         assert re.search(r"^\d{4}-\d\d-\d\d · (accepted|overruled by \d{4})$", text, re.MULTILINE), note.name
