@@ -1,7 +1,7 @@
 """A shop with distributors Anna and Bo, on a plan whose attribution each test writes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from chalicelib.programs.document import parse
 from chalicelib.programs.model import Program
 from chalicelib.referrals import service
 from chalicelib.referrals.model import Attribution, OrderEvidence, Outcome, Referral, Visit
+from chalicelib.shared.tables import connection
 from tests.support import Shop
 
 PRESET = Path(programs.__file__).parent / "presets" / "three-tier.json"
@@ -106,3 +107,17 @@ def make_world(make_shop: Callable[..., Shop]) -> Callable[..., World]:
 def world(make_world: Callable[..., World]) -> World:
     """A world whose bindings last for ever and can't be taken."""
     return make_world()
+
+
+@pytest.fixture
+def calls() -> Iterator[list[str]]:
+    """The DynamoDB calls that are made from now on, by name."""
+    made: list[str] = []
+    events = connection().client.meta.events
+
+    def note(model: Any, **_: Any) -> None:
+        made.append(model.name)
+
+    events.register("before-call.dynamodb", note)
+    yield made
+    events.unregister("before-call.dynamodb", note)

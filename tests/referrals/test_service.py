@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.access import service as access
+from chalicelib.access.model import Caller
 from chalicelib.distributors.model import Action
+from chalicelib.programs import service as programs
 from chalicelib.referrals import service
-from chalicelib.referrals.model import Binding, Referral, Tried
+from chalicelib.referrals.model import Binding, Referral, Tried, Visit
 from chalicelib.referrals.tables import BindingItem, ClickItem, RenewalItem, customer_key
 from chalicelib.shared.errors import Conflict, Invalid, NotFound
 from tests.referrals.conftest import OPERATOR, STOREFRONT, World, plan_with
@@ -120,7 +122,7 @@ class TestReferring:
 
     @pytest.mark.parametrize("caller", [STOREFRONT, OPERATOR])
     def test_who_was_overtaken_decides_again(
-        self, world: World, caller: service.Caller, monkeypatch: pytest.MonkeyPatch
+        self, world: World, caller: Caller, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stale, known = service._known(world.program, "c-1", world.day(0)), service._known
         world.refer("c-1", world.bo, at=0)
@@ -159,7 +161,7 @@ class TestClicks:
 
     def test_of_an_unknown_code_are_refused(self, world: World) -> None:
         with pytest.raises(Invalid) as refused:
-            service.record_click(STOREFRONT, world.program, service.Visit("NOBODYS123", "v-1", world.day(0)))
+            service.record_click(STOREFRONT, world.program, Visit("NOBODYS123", "v-1", world.day(0)))
         assert refused.value.code == "unknown_code"
 
     def test_count_for_exactly_click_days(self, world: World) -> None:
@@ -376,3 +378,33 @@ class TestWhoseCustomerItIs:
     def test_customers_of_a_stranger_are_not_there(self, world: World) -> None:
         with pytest.raises(NotFound):
             service.customers_of(world.program, "dst_nobody", 3, None)
+
+
+class TestWhatItCosts:
+    """In calls to DynamoDB: each write below is one item, under a kilobyte."""
+
+    def test_a_click_is_one_write(self, world: World, calls: list[str]) -> None:
+        visit = Visit(world.anna.code, "v-1", world.day(0))
+        program = world.program
+        calls.clear()
+        service.record_click(STOREFRONT, program, visit)
+        assert calls.count("PutItem") == 1
+        assert set(calls) == {"GetItem", "PutItem"}
+
+    def test_an_order_of_a_bound_customer_reads_what_precedence_needs_and_writes_nothing(
+        self, world: World, calls: list[str]
+    ) -> None:
+        world.refer("c-1", world.anna, at=0)
+        order, program = world.evidence("o-1", 0, referral_code=world.bo.code, visitor_id="v-1"), world.program
+        plan = programs.plan_at(program, order.paid_at).plan
+        calls.clear()
+        service.note_order(program, plan, order, service.attribute(program, plan, order))
+        # Is the customer a distributor; its binding; the distributor.
+        assert calls == ["GetItem", "Query", "GetItem"]
+
+    def test_a_first_binding_is_one_write_and_a_repeat_none(self, world: World, calls: list[str]) -> None:
+        world.order("o-1", 0, referral_code=world.anna.code)
+        assert calls.count("PutItem") == 1
+        calls.clear()
+        world.order("o-1", 0, referral_code=world.anna.code)
+        assert "PutItem" not in calls
