@@ -66,7 +66,8 @@ class TrackDocument(http.Body):
     """One ladder of levels."""
 
     entry: EntryDocument = EntryDocument()
-    levels: Annotated[tuple[LevelDocument, ...], Field(min_length=1, max_length=50)]
+    # A list, not a tuple: a tuple with one wrong level would also be reported as too short.
+    levels: Annotated[list[LevelDocument], Field(min_length=1, max_length=50)]
     measure: model.Measure
     promotion: Literal["next_day", "manual"] = "next_day"
     demotion: DemotionDocument | None = None
