@@ -175,7 +175,9 @@ def bind(caller: Caller, program: Program, told: Referral, idempotency_key: str 
     plan = programs.plan_at(program, told.at).plan
     cause = _cause("ref", caller, program.program_id, idempotency_key)
     if idempotency_key is not None:
-        _remember(program.program_id, cause, told.customer_id, distributor.distributor_id, told.source, told.at)
+        _remember(
+            program.program_id, cause, told.customer_id, distributor.distributor_id, told.source, clock.stored(told.at)
+        )
     for _ in range(TRIES):
         known = _known(program, told.customer_id, told.at)
         verdict = rules.decide(known, distributor.distributor_id, told.at, plan.attribution)
@@ -228,8 +230,8 @@ def record_click(
     distributor = _by_code(program.program_id, visit.code)
     click_id = _cause("clk", caller, program.program_id, idempotency_key)
     if idempotency_key is not None:
-        told = (visit.code.upper(), visit.visitor_id, visit.url, visit.channel)
-        _remember(program.program_id, click_id, *told, visit.at)
+        told = (distributor.code, visit.visitor_id, visit.url, visit.channel, clock.stored(visit.at))
+        _remember(program.program_id, click_id, *told)
     item = ClickItem(
         visitor_key(program.program_id, visit.visitor_id),
         f"click#{clock.stored(visit.at)}#{click_id}",
@@ -265,7 +267,7 @@ def customers_of(
 
 def _customers(program: Program, bindings: Sequence[Binding]) -> Iterator[Customer]:
     following = [(customer_key(program.program_id, each.customer_id), binding_key(each.n + 1)) for each in bindings]
-    ended = {(item.pk, item.sk) for item in BindingItem.batch_get(following)}
+    ended = {(item.pk, item.sk) for item in BindingItem.batch_get(following, consistent_read=True)}
     for binding, key in zip(bindings, following, strict=True):
         standing = None if key in ended else _living(program, binding)
         if standing is not None:
@@ -346,9 +348,9 @@ def _cause(prefix: str, caller: Caller, program_id: str, idempotency_key: str | 
     return ids.from_cause(prefix, program_id, caller.actor, idempotency_key)
 
 
-def _remember(program_id: str, cause: str, *asked: object) -> None:
+def _remember(program_id: str, cause: str, *asked: str | None) -> None:
     """Keep what an Idempotency-Key asked for. Raises Conflict: it asked for something else before."""
-    content = ids.digest(*map(str, asked)).hex()
+    content = ids.digest(*map(repr, asked)).hex()
     item = KeyItem(f"{program_id}#k#{cause}", "key", asked=content)
     before = None if item.put_new() else KeyItem.find(item.pk, item.sk, consistent=True)
     if before is not None and before.asked != content:

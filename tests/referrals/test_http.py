@@ -20,7 +20,7 @@ def test_a_click_is_told_once_under_a_key(api: Api, world: World) -> None:
     body = {"code": world.anna.code, "visitor_id": "v-1", "url": "https://shop.example/?r=1", "at": AT}
     key = world.shop.storefront
     first = api.post("/v1/clicks", body, key, idempotency_key="k-1")
-    again = api.post("/v1/clicks", body, key, idempotency_key="k-1")
+    again = api.post("/v1/clicks", body | {"at": "2026-03-04T02:00:00Z"}, key, idempotency_key="k-1")
     other = api.post("/v1/clicks", body | {"visitor_id": "v-2"}, key, idempotency_key="k-1")
     assert (first.status, again.status, again.json) == (201, 200, first.json)
     assert first.json["distributor_id"] == world.anna.distributor_id
@@ -92,6 +92,7 @@ def test_customers_are_paged_and_a_distributor_sees_its_own_only(
     assert first["data"][0] == {"customer_id": "c-2", "bound_at": "2026-03-04T01:02:00Z", "expires_at": None}
     assert [each["customer_id"] for each in rest["data"]] == ["c-0"]
     assert rest["next_cursor"] is None
+    assert api.get(f"/v1/distributors/{world.bo.distributor_id}/customers", world.shop.auditor).json["data"] == []
     others = f"/v1/distributors/{world.bo.distributor_id}/customers"
     assert api.get(others, session).status == 404
     assert api.get(f"{others}?cursor={first['next_cursor']}", world.shop.operator).code == "invalid_cursor"

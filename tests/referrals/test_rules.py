@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.distributors.model import Distributor, Status
@@ -110,6 +110,7 @@ class TestABindingsLife:
             (day(20), 50),
         ]
 
+    @settings(deadline=None)
     @given(
         last=st.integers(0, 500),
         plans=st.lists(st.tuples(st.integers(1, 400), st.integers(0, 90)), max_size=6),
@@ -123,6 +124,7 @@ class TestABindingsLife:
         fewest = min((days for days in (first, *(days for _, days in plans)) if days), default=0)
         assert until is None or until >= day(last + fewest) - MOMENT
 
+    @settings(deadline=None)
     @given(renewals=st.lists(st.integers(0, 300), max_size=20), days=st.integers(1, 60))
     def test_renewals_only_ever_lengthen_it_and_only_while_it_lives(self, renewals: list[int], days: int) -> None:
         last = START
@@ -255,6 +257,7 @@ class TestAttribution:
         found = rules.judge(ALL, lambda _: None, day(9))
         assert (found.credited, found.reason, found.tried) == (False, "no_referral", ())
 
+    @settings(deadline=None)
     @given(
         precedence=st.permutations(ALL),
         says=st.fixed_dictionaries(
