@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog import service
-from tests.distributors.village import START, Village, found
+from tests.distributors.village import START, Village, found, meanwhile
 
 
 def day(number: int) -> datetime:
@@ -155,14 +155,7 @@ def test_coupons_have_a_bound(village: Village, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_change_that_lost_the_race_is_a_conflict(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = service.transact
-
-    def late(*parts: Any) -> None:
-        monkeypatch.setattr(service, "transact", real)
-        put(village, rate_bp=100)
-        real(*parts)
-
-    monkeypatch.setattr(service, "transact", late)
+    meanwhile(monkeypatch, service, lambda: put(village, rate_bp=100))
     refused = put(village, rate_bp=200)
     assert (refused.status, refused.code) == (409, "changed_meanwhile")
     assert village.api.get("/v1/products/diaper-l", village.operator).json["rate_bp"] == 100

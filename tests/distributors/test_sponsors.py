@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chalicelib.distributors import service
-from tests.distributors.village import Village
+from tests.distributors.village import Village, meanwhile
+from tests.support import Answer
 
 
 def day(number: int) -> datetime:
@@ -71,15 +72,8 @@ def test_nobody_comes_below_itself(village: Village) -> None:
 
 def test_two_moves_at_once_make_no_loop(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = village.join("u-1"), village.join("u-2")
-    real = service.transact
-    answers = []
-
-    def late(*parts: Any) -> None:
-        monkeypatch.setattr(service, "transact", real)
-        answers.append(village.move(b, sponsor_id=a["distributor_id"]))
-        real(*parts)
-
-    monkeypatch.setattr(service, "transact", late)
+    answers: list[Answer] = []
+    meanwhile(monkeypatch, service, lambda: answers.append(village.move(b, sponsor_id=a["distributor_id"])))
     answers.append(village.move(a, sponsor_id=b["distributor_id"]))
     assert [answer.status for answer in answers] == [200, 409]
     assert answers[1].code == "sponsor_loop"

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.distributors import rules, service
 from chalicelib.distributors.model import Action, Status
-from tests.distributors.village import Village, found
+from tests.distributors.village import Village, found, meanwhile
 
 ALLOWED = {
     (Status.PENDING, Action.APPROVE): Status.APPROVED,
@@ -71,7 +71,7 @@ def test_a_change_that_lost_the_race_is_made_on_what_is_there(
 ) -> None:
     one = village.join("u-1")
     path = f"/v1/distributors/{one['distributor_id']}"
-    _meanwhile(monkeypatch, lambda: village.api.patch(path, {"name": "Faster"}, village.storefront))
+    meanwhile(monkeypatch, service, lambda: village.api.patch(path, {"name": "Faster"}, village.storefront))
     assert village.act(one, "suspend").status == 200
     after = village.api.get(path, village.operator).json
     assert (after["name"], after["status"]) == ("Faster", "suspended")
@@ -196,15 +196,3 @@ def _all(village: Village, path: str) -> list[str]:
     found += [each["distributor_id"] for each in page["data"]]
     assert all(a > b for a, b in pairwise(found))
     return found
-
-
-def _meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
-    """Something else commits between the reading and the next write."""
-    real = service.transact
-
-    def late(*parts: Any) -> None:
-        monkeypatch.setattr(service, "transact", real)
-        happens()
-        real(*parts)
-
-    monkeypatch.setattr(service, "transact", late)

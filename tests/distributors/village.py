@@ -1,9 +1,12 @@
 """A program with a track for each entry mode, a key of each scope, and short ways to people in it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import pytest
 
 from chalicelib.access import service as access
 from chalicelib.access.model import Caller, Scope
@@ -84,3 +87,18 @@ def found(api: Api, program_id: str, platform: str | None = None) -> Village:
         for scope in ("operator", "storefront", "auditor")
     ]
     return Village(api, platform, program_id, *keys)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, service: Any, happens: Callable[[], object]) -> None:
+    """Something else commits between the reading of the next write of `service` and that write.
+
+    Said by hand, as moto's transactions don't stand threads.
+    """
+    real = service.transact
+
+    def late(*parts: Any) -> None:
+        monkeypatch.setattr(service, "transact", real)
+        happens()
+        real(*parts)
+
+    monkeypatch.setattr(service, "transact", late)
