@@ -22,9 +22,12 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     from ministack import app
+    from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
     # A function counts as ready half a second after each change, to exercise waiters. A deploy makes four.
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.05
+    # After each invocation it waits 50 ms for a first log line. A late line is read with the next one's.
+    lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.250)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     app.main()

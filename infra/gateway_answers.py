@@ -45,7 +45,7 @@ ANSWERS: Mapping[str, Answer] = {
     "REQUEST_TOO_LARGE": Answer(413, "body_too_large", "The body is too large", "A body may have 1 MB."),
     "UNSUPPORTED_MEDIA_TYPE": Answer(415, "unsupported_media_type", "The body is not JSON", "Send JSON."),
     "INTEGRATION_TIMEOUT": Answer(
-        504, "unavailable", "No answer in time", "Send it again: the same request is never done twice."
+        503, "unavailable", "No answer in time", "Send it again: the same request is never done twice."
     ),
     "DEFAULT_4XX": _FORBIDDEN,
     "DEFAULT_5XX": _INTERNAL,

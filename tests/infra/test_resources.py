@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from infra.gateway_answers import ANSWERS
 from infra.paths import ROOT
 from infra.policies import POLICIES, READ_STREAM, SEND
 from infra.render import FUNCTIONS
@@ -153,3 +154,9 @@ def test_every_custom_metric_that_is_watched_carries_its_stage() -> None:
 def test_outputs_name_every_table() -> None:
     assert {f"{name}Arn" for name in TABLES} <= template()["Outputs"].keys()
     assert Path(RESOURCES).stat().st_size < 51_200, "larger templates have to be uploaded first"
+
+
+def test_what_api_gateway_refuses_is_a_documented_problem() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
+    told = {(answer.code, str(answer.status)) for answer in ANSWERS.values()}
+    assert told <= set(rows)
