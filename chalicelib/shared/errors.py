@@ -42,7 +42,6 @@ class Code(StrEnum):
     UNKNOWN_DISTRIBUTOR = "unknown_distributor"
     UNKNOWN_CODE = "unknown_code"
     UNKNOWN_TRACK = "unknown_track"
-    UNKNOWN_RANK = "unknown_rank"
     UNKNOWN_LINE = "unknown_line"
     UNKNOWN_SPONSOR = "unknown_sponsor"
     INVITATION_NEEDED = "invitation_needed"
