@@ -101,11 +101,11 @@ def test_decisions_are_numbered_and_dated() -> None:
     notes = sorted((DOCS / "decisions").glob("*.md"))
     numbers = [note.name[:4] for note in notes]
     assert len(set(numbers)) == len(numbers)
-    for note in notes:
-        text = note.read_text()
-        assert re.search(r"^\d{4}-\d\d-\d\d · (accepted|overruled by \d{4})$", text, re.MULTILINE), note.name
-        for part in ("Context", "Decision", "Alternatives", "Consequences"):
-            assert f"**{part}.**" in text, f"{note.name} lacks {part}"
+    dated = re.compile(r"^\d{4}-\d\d-\d\d · (accepted|overruled by \d{4})$", re.MULTILINE)
+    parts = ("Context", "Decision", "Alternatives", "Consequences")
+    assert [note.name for note in notes if not dated.search(note.read_text())] == []
+    lacking = {note.name: [part for part in parts if f"**{part}.**" not in note.read_text()] for note in notes}
+    assert {name: parts for name, parts in lacking.items() if parts} == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
