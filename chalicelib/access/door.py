@@ -16,7 +16,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.access import service
 from chalicelib.access.model import Caller, Scope
-from chalicelib.shared import http, ids, log
+from chalicelib.shared import http, ids, log, pages
 from chalicelib.shared.errors import Code, DomainError, Forbidden, Invalid, Malformed, NotFound
 
 LETTERS: Final = {
@@ -141,7 +141,9 @@ def _serve(route: Route, view: View, request: Request, path_ids: dict[str, str])
         reply = _let_in(route, view, request, request_id, path_ids)
     except DomainError as error:
         return _problem(route, error, request_id)
-    except PynamoDBException:
+    except PynamoDBException as error:
+        if error.cause_response_code == "ValidationException" and "cursor" in (request.query_params or {}):
+            return _problem(route, pages.another_lists(), request_id)
         # A time-out or a throttle outlived the retries. Every write can be repeated, so the caller may just try again.
         log.error("unavailable", trace=True, request_id=request_id, route=route.path)
         return _problem(route, _Unavailable(), request_id)

@@ -231,7 +231,9 @@ def record_order(call: Call, body: OrderBody) -> Reply:
 def record_orders(call: Call, body: BatchBody) -> BatchAnswer:
     """Record up to 100 orders, each by itself."""
     program = programs.get(call.program_id)
-    return BatchAnswer(data=[_record_one(program, order, call.request_id) for order in body.orders])
+    told = [_told(order) for order in body.orders]
+    with service.batch(program, [order.content() for order in told if isinstance(order, OrderBody)]):
+        return BatchAnswer(data=[_record_one(program, order, call.request_id) for order in told])
 
 
 @routes.post("/v1/orders/{order_id}/complete", "S", body=CompletionBody, answer=CompletionAnswer)
@@ -282,9 +284,18 @@ def _record(program: Program, body: OrderBody) -> tuple[int, OrderAnswer]:
     return 201 if recorded.new else 200, order_answer(recorded.order, recorded.facts)
 
 
-def _record_one(program: Program, told: JsonValue, request_id: str) -> BatchItemAnswer:
+def _told(told: JsonValue) -> OrderBody | DomainError:
     try:
-        status, order = _record(program, http.validated(told, OrderBody))
+        return http.validated(told, OrderBody)
+    except DomainError as error:
+        return error
+
+
+def _record_one(program: Program, told: OrderBody | DomainError, request_id: str) -> BatchItemAnswer:
+    try:
+        if isinstance(told, DomainError):
+            raise told
+        status, order = _record(program, told)
     except DomainError as error:
         return BatchItemAnswer(status=error.status, order=None, problem=http.problem(error, request_id))
     return BatchItemAnswer(status=status, order=order, problem=None)

@@ -4,7 +4,8 @@ Every fact has a key of its own, so telling it again meets itself: the same agai
 else under the same name is Conflict `exists_with_different_content`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
@@ -25,7 +26,7 @@ from chalicelib.referrals.model import Attribution, OrderEvidence, Reason
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
 from chalicelib.shared.http import pointer
-from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, merged_page, transact
+from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, merged_page, reading_once, transact
 
 REFUNDS_MAX: Final = 500
 """Refunds an order may have."""
@@ -69,6 +70,16 @@ def get(program_id: str, order_id: str) -> tuple[Order, Facts]:
     if facts.order is None:
         raise NotFound(Code.NOT_FOUND, f"There is no order {order_id}.")
     return facts.order, facts
+
+
+@contextmanager
+def batch(program: Program, told: Sequence[Content]) -> Iterator[None]:
+    """Record these orders within it: what judging them asks of distributors and products is read once, together."""
+    codes = {order.referral_code for order in told if order.referral_code is not None}
+    with reading_once():
+        distributors.foresee(program.program_id, {order.customer_id for order in told}, codes)
+        catalog.foresee(program.program_id, {line.sku for order in told for line in order.lines})
+        yield
 
 
 def record(program: Program, order_id: str, told: Content) -> Recorded:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from chalice.app import Request, Response
@@ -33,6 +33,8 @@ LIMIT_MAX: Final = 100
 LIMIT_DEFAULT: Final = 50
 
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_YEARS: Final = (1970, 9000)
+"""What every time zone and every clock here can reckon with."""
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -51,7 +53,10 @@ def _time(value: object) -> object:
     digits = re.match(r"\d*", rest)
     fraction = digits.group() if digits else ""
     # Python reads microseconds; finer fractions are cut.
-    return datetime.fromisoformat(whole + ("." + fraction[:6].ljust(6, "0") + rest[len(fraction) :] if rest else ""))
+    at = datetime.fromisoformat(whole + ("." + fraction[:6].ljust(6, "0") + rest[len(fraction) :] if rest else ""))
+    if not _YEARS[0] <= at.year <= _YEARS[1]:
+        raise ValueError(f"a time lies between {_YEARS[0]} and {_YEARS[1]}")
+    return at.astimezone(UTC)
 
 
 def _day(value: object) -> object:

@@ -24,9 +24,9 @@ def place(cursor: str | None, *bound_to: object) -> Any:
     try:
         seal, where = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError, binascii.Error):
-        raise _another_lists() from None
+        raise another_lists() from None
     if seal != _seal(bound_to):
-        raise _another_lists()
+        raise another_lists()
     return where
 
 
@@ -34,5 +34,6 @@ def _seal(bound_to: tuple[object, ...]) -> str:
     return digest(*map(str, bound_to)).hex()[:16]
 
 
-def _another_lists() -> Invalid:
+def another_lists() -> Invalid:
+    """The problem of a cursor that doesn't fit; also where the store itself refuses a forged one."""
     return Invalid(Code.INVALID_CURSOR, "This cursor is of another list, or of the same with other filters.")

@@ -11,6 +11,7 @@ from chalice.app import DynamoDBEvent, DynamoDBRecord
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.shared import log, quarantine
+from chalicelib.shared.tables import reading_once
 
 
 class Subject(NamedTuple):
@@ -35,7 +36,8 @@ def work_off(
     A handler is level-triggered: it reads what is true now, so many records of one subject are one piece of work.
     """
     records = {subject_of(record): record for record in event if record.event_name != "REMOVE"}
-    left = [subject for subject, record in records.items() if not _finished(source, subject, record, handle)]
+    with reading_once():
+        left = [subject for subject, record in records.items() if not _finished(source, subject, record, handle)]
     log.info("stream", source=source, subjects=len(records), left=len(left))
     if left:
         raise Unfinished(f"{len(left)} of {len(records)} {source} are left, first {left[0].key}")

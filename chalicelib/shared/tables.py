@@ -7,6 +7,8 @@ import heapq
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
@@ -40,6 +42,22 @@ def connection() -> Connection:
     return Connection(region=settings().region, connect_timeout_seconds=1, read_timeout_seconds=2, max_retry_attempts=2)
 
 
+_once: ContextVar[dict[Any, Any] | None] = ContextVar("read_once", default=None)
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Within it, what `find` and `find_many` have read is not read again: a batch is judged by one state of things.
+
+    For work that doesn't write what it finds. Queries, such as those of facts and journals, are never remembered.
+    """
+    token = _once.set({})
+    try:
+        yield
+    finally:
+        _once.reset(token)
+
+
 class Table(Model):
     """An item of a room's table, by `pk` and `sk`. Rooms subclass it and set `room`."""
 
@@ -58,10 +76,28 @@ class Table(Model):
     @classmethod
     def find(cls, pk: str, sk: str, *, consistent: bool = False) -> Self | None:
         """The item, or None. Half a read unit, a whole one when consistent."""
+        known = _once.get()
+        item: Self | None
+        if known is not None and (cls, pk, sk) in known:
+            item = known[cls, pk, sk]
+            return item
         try:
-            return cls.get(pk, sk, consistent_read=consistent)
+            item = cls.get(pk, sk, consistent_read=consistent)
         except DoesNotExist:
-            return None
+            item = None
+        if known is not None:
+            known[cls, pk, sk] = item
+        return item
+
+    @classmethod
+    def find_many(cls, keys: Iterable[tuple[str, str]]) -> list[Self]:
+        """Those of the items that are there, read consistently, up to 100 with one call."""
+        known = {} if (remembered := _once.get()) is None else remembered
+        wanted = dict.fromkeys(keys)
+        unread = [key for key in wanted if (cls, *key) not in known]
+        found = {(item.pk, item.sk): item for item in cls.batch_get(unread, consistent_read=True)} if unread else {}
+        known.update({(cls, *key): found.get(key) for key in unread})
+        return [item for key in wanted if (item := known[(cls, *key)]) is not None]
 
     def put_new(self) -> bool:
         """Put the item unless its key is taken. False: it was."""
