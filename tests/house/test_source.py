@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from functools import cache
 
 import pytest
 
@@ -79,14 +80,16 @@ def test_every_module_class_and_public_function_says_what_it_means() -> None:
         for name, node in nodes()
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
         and not node.name.startswith("_")
-        and node.name not in _nested(modules()[name])
+        and node.name not in _nested(name)
         and not ast.get_docstring(node)
     ]
     assert silent == []
 
 
-def _nested(tree: ast.Module) -> set[str]:
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+@cache
+def _nested(module: str) -> set[str]:
+    """Functions within functions: they say what they mean by where they stand."""
+    functions = [node for node in ast.walk(modules()[module]) if isinstance(node, ast.FunctionDef)]
     return {inner.name for outer in functions for inner in ast.walk(outer) if inner is not outer and _named(inner)}
 
 
