@@ -2,6 +2,9 @@
 
 Started by `infra.local_cloud` with a pipe as its standard input. The pipe closes when the parent is gone,
 however it went; ministack's own children, the functions, notice their pipes closing in the same way.
+
+With AUTH it judges what the functions ask of AWS by their roles' policies, as AWS does. What it judged is written to
+the file that JUDGEMENTS names, each once: function, action, resource and decision, with tabs between them.
 """
 
 import os
@@ -9,6 +12,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 GRACE_SECONDS = 5.0
 
@@ -20,14 +26,32 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def _written_down(evaluate: Callable[..., Any], file: Path) -> Callable[..., Any]:
+    """The same judge, keeping a record. A principal's ARN ends in its session, which is its function's name."""
+    seen: set[str] = set()
+
+    def judge(context: Any, *policies: Any, **more: Any) -> Any:
+        result = evaluate(context, *policies, **more)
+        function = context.principal_arn.rpartition("/")[2]
+        line = "\t".join((function, context.action, context.resource_arn, result.decision))
+        if line not in seen:
+            seen.add(line)
+            with file.open("a") as record:
+                record.write(line + "\n")
+        return result
+
+    return judge
+
+
 if __name__ == "__main__":
     from ministack import app
-    from ministack.core import lambda_runtime
+    from ministack.core import iam_evaluator, lambda_runtime
     from ministack.services import lambda_svc
 
     # A function counts as ready half a second after each change, to exercise waiters. A deploy makes four.
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.05
     # After each invocation it waits 50 ms for a first log line. A late line is read with the next one's.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.250)
+    iam_evaluator.evaluate = _written_down(iam_evaluator.evaluate, Path(os.environ["JUDGEMENTS"]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     app.main()

@@ -1,7 +1,7 @@
 """A cloud on this machine: ministack on loopback, for `make run`, for journeys, for trying a deploy.
 
-It emulates, so it is not proof of everything: it doesn't judge IAM, and ignores retry limits, bisecting and
-failure destinations of streams. What it does run is what `chalice deploy` put there.
+It emulates, so it is not proof of everything: it ignores retry limits, bisecting and failure destinations of streams.
+What it does run is what `chalice deploy` put there, and each call of a function is judged by its role's policy.
 """
 
 import os
@@ -38,6 +38,21 @@ class LocalStage:
     stage: str
     url: str
     platform_key: str
+
+    def judgements(self) -> set["Judgement"]:
+        """Which calls of the functions were judged so far."""
+        lines = _judgements(cloud_home(self.endpoint)).read_text().splitlines()
+        return {Judgement(*line.split("\t")) for line in lines}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a function asked of AWS, and what its role's policy said: `Allow`, `Deny` or `ImplicitDeny`."""
+
+    function: str
+    action: str
+    resource: str
+    decision: str
 
 
 @contextmanager
@@ -85,6 +100,10 @@ def local_cloud(port: int | None = None) -> Iterator[str]:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
+def _judgements(home: Path) -> Path:
+    return home / "iam" / "judgements"
+
+
 def free_port() -> int:
     """A TCP port nobody listens on at the moment."""
     with socket.socket() as probe:
@@ -97,6 +116,8 @@ def _emulator_environment(port: int, home: Path) -> dict[str, str]:
     """What ministack sees; its functions inherit it, so nothing of the caller's AWS settings may be in it."""
     scratch = home / "tmp"
     scratch.mkdir(exist_ok=True)
+    _judgements(home).parent.mkdir(exist_ok=True)
+    _judgements(home).touch()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TRIBUTARY_"))}
     return (
         kept
@@ -105,6 +126,8 @@ def _emulator_environment(port: int, home: Path) -> dict[str, str]:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": "localhost",
+            "AUTH": "true",
+            "JUDGEMENTS": str(_judgements(home)),
             "TMPDIR": str(scratch),
             "STATE_DIR": str(home / "state"),
             "S3_DATA_DIR": str(home / "s3"),
