@@ -4,7 +4,7 @@ Deciding is level-triggered: it reads all facts and the journal, and writes what
 called. Each write has a key from its cause, so two workers, a crash or a replay end at the same journal and entries.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -150,9 +150,10 @@ def _case_of(program: Program, facts: Facts, journal: Journal) -> Case | None:
 
 
 def _opening(case: Case) -> Opening:
-    """How the attribution that holds judges the order: everything is read here, once, and frozen."""
-    attribution = orders.attribution_of(case.order, case.facts)
-    if not case.attribution:
+    """How the attribution that is judged next judges the order: everything is read here, once, and frozen."""
+    n = case.judged_next
+    attribution = orders.by_hand(case.facts.hand_attributions[n - 1].distributor_id) if n else case.order.attribution
+    if not n:
         day = case.opens_on()
         against = own_reason(case.program, case.order.content, case.until(day, day))
         if against is not None:
@@ -213,20 +214,21 @@ def is_decided(case: Case | None) -> bool:
 
 
 def undecided_order(program: Program) -> str | None:
-    """An order of the last 400 days that the stream hasn't decided yet, None if there is none. For test programs."""
-    for place in _all_paid(program):
-        if not is_decided(_case(program, place.order_id)):
-            return place.order_id
-    return None
+    """A paid order of the last 400 days that has no decision yet, None if there is none. For test programs.
 
-
-def _all_paid(program: Program) -> Iterator[OrderPlace]:
+    Costs a query a day and a call for a hundred orders.
+    """
     newest, oldest = _days(program, Wanted(since=program.now() - clock.BACK_MAX))
     for back in range((newest - oldest).days + 1):
         places: Places | None = {}
         while places is not None:
             found, places = orders.paid_on(program, newest - timedelta(days=back), _PAGE, places)
-            yield from found
+            paid = [one.order_id for one in found]
+            decided = tables.decided_of(program.program_id, paid)
+            undecided = next((order_id for order_id in paid if order_id not in decided), None)
+            if undecided is not None:
+                return undecided
+    return None
 
 
 def explain(program: Program, order_id: str) -> Explanation:

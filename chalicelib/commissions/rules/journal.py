@@ -53,11 +53,18 @@ class Case:
         """What the last decision is under."""
         return self.journal[self.journal[-1].opened_by - 1].snapshot if self.journal else None
 
+    @property
+    def judged_next(self) -> int:
+        """The attribution after the one that the last decision follows. They are judged in turn, even if several came
+        at once: so volumes move on the days on which the attributions changed, whenever that is decided."""
+        return 0 if self.last is None else self.last.attribution + 1
+
     def opens_on(self) -> date:
-        """The day from which the attribution that holds counts."""
-        hands = self.facts.hand_attributions
-        received_at = hands[-1].received_at if hands else self.order.received_at
-        return self.day_of(received_at)
+        """The day from which the attribution that is judged next counts, never before what is already decided."""
+        if self.last is None:
+            return self.day_of(self.order.received_at)
+        hand = self.facts.hand_attributions[self.last.attribution]
+        return max(self.last.counts_on, self.day_of(hand.received_at))
 
     def day_of(self, received_at: datetime) -> date:
         """The day a fact of this order counts on."""
@@ -83,19 +90,19 @@ class Case:
 
 
 def must_open(case: Case) -> bool:
-    """Whether the attribution that holds has to be judged next: there is none yet, or it changed and all is back."""
+    """Whether another attribution has to be judged next: none was yet, or it changed and all is back."""
     last = case.last
     return last is None or (last.attribution < case.attribution and (last.withdrawn or not last.booked))
 
 
 def opened(case: Case, opening: Opening, at: datetime) -> Decision:
-    """The decision that opens the attribution that holds."""
+    """The decision that opens the attribution that is judged next."""
     day = case.opens_on()
     decision = Decision(
         n=len(case.journal) + 1,
         at=at,
-        cause=Cause.ATTRIBUTION if case.attribution else Cause.ORDER,
-        attribution=case.attribution,
+        cause=Cause.ATTRIBUTION if case.judged_next else Cause.ORDER,
+        attribution=case.judged_next,
         distributor_id=opening.distributor_id,
         reason=opening.reason,
         opened_by=len(case.journal) + 1,
@@ -123,15 +130,20 @@ def next_decision(case: Case, at: datetime) -> Decision | None:
     last, snapshot = case.last, case.snapshot
     if last is None or snapshot is None:
         return None
-    if last.attribution < case.attribution:
-        nothing = Target(0, ())
-        return replace(_aimed(case, _follow(last, Cause.ATTRIBUTION, at), nothing, case.opens_on(), at), withdrawn=True)
+    followed_on = case.opens_on() if last.attribution < case.attribution else date.max
     for day in case.days_from(last.counts_on):
+        if day >= followed_on:
+            break
         wanted = target_of(case, snapshot, last.rank, case.until(last.counts_on, day))
         aimed = _aimed(case, _follow(last, Cause.COMPLETION, at), wanted, day, at)
         if _changes(last, aimed):
             return replace(aimed, cause=_cause(case, aimed))
-    return None
+    return None if followed_on == date.max else _withdrawal(case, last, followed_on, at)
+
+
+def _withdrawal(case: Case, last: Decision, day: date, at: datetime) -> Decision:
+    """The decision that takes everything back, on the day on which another attribution follows."""
+    return replace(_aimed(case, _follow(last, Cause.ATTRIBUTION, at), Target(0, ()), day, at), withdrawn=True)
 
 
 def _cause(case: Case, aimed: Decision) -> Cause:
@@ -162,7 +174,8 @@ def _aimed(case: Case, decision: Decision, wanted: Target, day: date, at: dateti
 
 
 def _available_at(case: Case, aimed: Decision, at: datetime) -> datetime | None:
-    if aimed.available_at is not None or not any(aimed.targets):
+    taken_back = aimed.attribution < case.attribution
+    if aimed.available_at is not None or taken_back or not any(aimed.targets):
         return aimed.available_at
     starts_at = when.hold_starts(case.plan.hold, case.paid_at, case.facts.completed_at)
     if starts_at is None:
