@@ -1,5 +1,6 @@
 """The `decisions` table: an order's journal, put if absent, never changed. pk=`{program}#{order}`, sk=`{n:06}`."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -51,6 +52,12 @@ def decision_item(program_id: str, order_id: str, decision: Decision) -> Decisio
 def read_journal(program_id: str, order_id: str) -> list[Decision]:
     """An order's decisions, first to last, read consistently with one query."""
     return [_decision(item) for item in DecisionItem.query(f"{program_id}#{order_id}", consistent_read=True)]
+
+
+def decided_of(program_id: str, order_ids: Iterable[str]) -> set[str]:
+    """Those of these orders that have a first decision."""
+    found = DecisionItem.find_many((f"{program_id}#{order_id}", f"{1:06}") for order_id in order_ids)
+    return {item.pk.partition("#")[2] for item in found}
 
 
 def _decision(item: DecisionItem) -> Decision:

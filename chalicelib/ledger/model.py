@@ -53,7 +53,7 @@ class Entry:
     opens: bool
     """Whether this is the first entry of an order's commission for this beneficiary."""
     available_at: datetime | None
-    """The midnight at which the money moves, of entries that credit or debit `available`; their bucket's first instant."""
+    """The midnight at which the money of an entry on `available` moves: the first instant of its bucket."""
     counts_on: date | None = None
     base_minor: int = 0
     count: int = 0

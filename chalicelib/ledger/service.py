@@ -36,13 +36,17 @@ def post_missing(entries: Sequence[Entry]) -> None:
 
 def all_there(entries: Sequence[Entry]) -> bool:
     """Whether each of them is stored."""
+    return len(_stored_keys(entries)) == len(entries)
+
+
+def _stored_keys(entries: Sequence[Entry]) -> set[tuple[str, str]]:
     keys = [tables.entry_key(entry) for entry in entries]
-    return sum(1 for _ in EntryItem.batch_get(keys, consistent_read=True)) == len(keys)
+    return {(item.pk, item.sk) for item in EntryItem.batch_get(keys, consistent_read=True)}
 
 
 def _compare(item: EntryItem) -> None:
     stored = EntryItem.get(item.pk, item.sk, consistent_read=True)
-    if stored.attribute_values != item.attribute_values:
+    if stored.serialize() != item.serialize():
         log.count("DivergentReplay")
         raise DivergentReplay(f"{item.sk} of {item.pk} was posted with other content before")
 

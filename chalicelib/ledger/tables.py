@@ -1,10 +1,12 @@
 """The `entries` table: written once, read by account. Its policy denies every other write.
 
-| pk                                         | sk                                             | item                        |
-|--------------------------------------------|------------------------------------------------|-----------------------------|
-| `{program}#{distributor}#{currency}#{shard}` | `a#{decided at}#{order}#{n:04}#{tier}`         | accrue, clawback of pending |
-|                                            | `r#{bucket's midnight}#{order}#{n:04}#{tier}`  | release                     |
-|                                            | `c#{bucket's midnight}#{order}#{n:04}#{tier}`  | clawback of available       |
+pk: `{program}#{distributor}#{currency}#{shard}`, one shard of a distributor's account.
+
+| sk                                            | item                        |
+|-----------------------------------------------|-----------------------------|
+| `a#{decided at}#{order}#{n:04}#{tier}`        | accrue, clawback of pending |
+| `r#{bucket's midnight}#{order}#{n:04}#{tier}` | release                     |
+| `c#{bucket's midnight}#{order}#{n:04}#{tier}` | clawback of available       |
 
 Each of the three lists is in the order in which the money moves, so a statement is a merge, a bucket is a range, and
 the entries that count on a day begin at that day.
@@ -43,7 +45,7 @@ class EntryItem(Table):
     available_at = UnicodeAttribute(null=True)
     counts_on = UnicodeAttribute(null=True)
     base_minor = NumberAttribute(attr_name="base", null=True)
-    count = NumberAttribute(null=True)
+    orders = NumberAttribute(attr_name="count", null=True)
 
 
 def account_pk(program_id: str, distributor_id: str, currency: str, shard: int) -> str:
@@ -81,7 +83,7 @@ def entry_item(entry: Entry) -> EntryItem:
         available_at=None if entry.available_at is None else clock.stored(entry.available_at),
         counts_on=None if entry.counts_on is None else entry.counts_on.isoformat(),
         base_minor=entry.base_minor if entry.tier == 1 else None,
-        count=entry.count if entry.tier == 1 else None,
+        orders=entry.count if entry.tier == 1 else None,
     )
 
 
@@ -108,5 +110,5 @@ def read_entry(item: EntryItem) -> Entry:
         None if item.available_at is None else clock.read(item.available_at),
         None if item.counts_on is None else date.fromisoformat(item.counts_on),
         int(item.base_minor or 0),
-        int(item.count or 0),
+        int(item.orders or 0),
     )
