@@ -1,7 +1,7 @@
 """The process that is the local cloud: ministack, which ends when the process that started it ends.
 
-Started by `infra.local_cloud` with a pipe as its standard input. The pipe closes when the parent is gone,
-however it went; ministack's own children, the functions, notice their pipes closing in the same way.
+Started by `infra.local_cloud` with a pipe as its standard input, as the leader of a session of its own. The pipe
+closes when the parent is gone, however it went. The functions that run then go with their session.
 
 With AUTH it judges what the functions ask of AWS by their roles' policies, as AWS does. What it judged is written to
 the file that JUDGEMENTS names, each once: function, action, resource and decision, with tabs between them.
@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def _end_with_parent() -> None:
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
-    os._exit(1)
+    os.killpg(os.getpid(), signal.SIGKILL)
 
 
 def _written_down(evaluate: Callable[..., Any], file: Path) -> Callable[..., Any]:
@@ -46,12 +47,17 @@ def _written_down(evaluate: Callable[..., Any], file: Path) -> Callable[..., Any
 if __name__ == "__main__":
     from ministack import app
     from ministack.core import iam_evaluator, lambda_runtime
-    from ministack.services import lambda_svc
+    from ministack.services import dynamodb, lambda_svc
 
+    # A query parses its condition anew for each item of the partition. The same text parses the same way.
+    dynamodb._condition_syntax_error = lru_cache(maxsize=1_000)(dynamodb._condition_syntax_error)
     # A function counts as ready half a second after each change, to exercise waiters. A deploy makes four.
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.05
     # After each invocation it waits 50 ms for a first log line. A late line is read with the next one's.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.250)
     iam_evaluator.evaluate = _written_down(iam_evaluator.evaluate, Path(os.environ["JUDGEMENTS"]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    app.main()
+    try:
+        app.main()
+    finally:
+        os.killpg(os.getpid(), signal.SIGKILL)

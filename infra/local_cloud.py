@@ -6,6 +6,7 @@ What it does run is what `chalice deploy` put there, and each call of a function
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,12 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.deploy import deploy
-from infra.paths import ROOT, cloud_home
+from infra.paths import LOCAL, ROOT, cloud_home
 from infra.progress import Progress
 from infra.stage import LOCAL_ACCOUNT, Stage
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+LOG = "ministack.log"
+LOGS_KEPT = 5
 
 
 class LocalCloudError(RuntimeError):
@@ -79,7 +82,7 @@ def local_cloud(port: int | None = None) -> Iterator[str]:
     home = cloud_home(endpoint)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    log = home / "ministack.log"
+    log = home / LOG
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "infra.emulator"],
@@ -95,9 +98,17 @@ def local_cloud(port: int | None = None) -> Iterator[str]:
         yield endpoint
     finally:
         _stop(process)
-        for leftover in home.iterdir():
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
+        _tidy(home)
+
+
+def _tidy(home: Path) -> None:
+    """Leave the log of a cloud that has ended, and the logs of a few before it."""
+    for leftover in home.iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+    ended = [log for log in LOCAL.glob(f"cloud-*/{LOG}") if len(list(log.parent.iterdir())) == 1]
+    for log in sorted(ended, key=lambda log: log.stat().st_mtime)[:-LOGS_KEPT]:
+        shutil.rmtree(log.parent, ignore_errors=True)
 
 
 def _judgements(home: Path) -> Path:
@@ -163,5 +174,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
