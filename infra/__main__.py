@@ -1,4 +1,4 @@
-"""The commands: `python -m infra deploy | destroy | key | package | placeholders | run`."""
+"""The commands: `python -m infra deploy | destroy | key | again | package | placeholders | run`."""
 
 import argparse
 import getpass
@@ -9,6 +9,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import sam
+from infra.again import decide_again
 from infra.deploy import DeployError, deploy, destroy, first_key, in_pipeline
 from infra.local_cloud import LocalCloudError
 from infra.paths import ROOT
@@ -46,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--endpoint", help="a local cloud, such as http://127.0.0.1:4566; AWS if absent")
         added.add_argument("--project", type=Path, help="the folder of the app; this clone if absent")
         added.add_argument("--actor", default=_whoever_this_is(), help="who the first platform key belongs to")
+    again = commands.add_parser("again", help="have an order decided again")
+    again.set_defaults(command=_again)
+    again.add_argument("--stage", required=True)
+    again.add_argument("--endpoint", help="a local cloud; AWS if absent")
+    again.add_argument("program_id")
+    again.add_argument("order_id", nargs="+")
     package = commands.add_parser("package", help="write a SAM template and a zip, for a pipeline")
     package.set_defaults(command=_package)
     package.add_argument("--stage", required=True)
@@ -72,7 +79,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
     rows = {"URL": done.url} | _key_row(done.platform_key)
     if in_pipeline():
         rows["Platform key"] = f"never made in a pipeline; the first one, from a terminal: {_key_command(arguments)}"
-    progress.say("" if done.changed else "\nNothing changed.")
+    progress.say("" if done.changed else "\nNothing changed.\n")
     progress.table(rows | {"Next": f"curl {done.url}/health"})
 
 
@@ -103,6 +110,14 @@ def _key_row(secret: str | None) -> dict[str, str]:
 def _key_command(arguments: argparse.Namespace) -> str:
     endpoint = f" --endpoint {arguments.endpoint}" if arguments.endpoint else ""
     return f"python -m infra key --stage {arguments.stage}{endpoint}"
+
+
+def _again(arguments: argparse.Namespace) -> None:
+    stage, progress = Stage(arguments.stage, arguments.endpoint), Progress()
+    for order_id in arguments.order_id:
+        with progress.step("decide again") as outcome:
+            decide_again(stage, arguments.program_id, order_id)
+            outcome(order_id)
 
 
 def _package(arguments: argparse.Namespace) -> None:

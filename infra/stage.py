@@ -56,7 +56,7 @@ class Stage:
     def client(self, service: str) -> Any:
         """A boto3 client for this stage. On the local cloud never with the caller's own AWS credentials."""
         make: Any = boto3.client  # typed by one overload a service, which a name in a variable never meets
-        config = Config(retries={"mode": "standard", "max_attempts": 5})
+        config = Config(retries={"mode": "standard", "max_attempts": 8})
         if self.endpoint is None:
             return make(service, config=config)
         return make(
@@ -75,15 +75,21 @@ class Stage:
         """
         quiet = {"PYTHONDONTWRITEBYTECODE": "1", "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled"}
         if self.endpoint is None:
-            return dict(os.environ) | quiet
+            return dict(os.environ) | quiet | _region()
         outside = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         local = {"AWS_ENDPOINT_URL": self.endpoint, "AWS_DATA_PATH": str(QUICK_WAITERS)}
         if api_gateway:
             local["AWS_ENDPOINT_URL_API_GATEWAY"] = api_gateway
         return outside | quiet | LOCAL_ACCOUNT | local
 
-    def url(self, api_id: str, region: str) -> str:
-        """Where the deployed API answers."""
+    def url(self, deployed_api: dict[str, str]) -> str:
+        """Where the API answers, by what Chalice remembers of it."""
         if self.endpoint is None:
-            return f"https://{api_id}.execute-api.{region}.amazonaws.com/{self.name}"
-        return f"{self.endpoint}/_aws/execute-api/{api_id}/{self.name}"
+            return deployed_api["rest_api_url"].rstrip("/")
+        return f"{self.endpoint}/_aws/execute-api/{deployed_api['rest_api_id']}/{self.name}"
+
+
+def _region() -> dict[str, str]:
+    """The caller's region as variables, wherever it is written: the app's own code looks only there."""
+    region = boto3.session.Session().region_name
+    return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region} if region else {}

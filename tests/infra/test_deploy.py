@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.again import decide_again
 from infra.api_stand_in import api_stand_in
 from infra.deploy import CHALICE, Deployed, copy_app, deploy, destroy
 from infra.local_cloud import local_cloud
@@ -95,6 +96,12 @@ def test_a_request_reaches_the_stream_handler(first: Deployed) -> None:
             return
         time.sleep(0.1)
     pytest.fail("the order was not decided in ten seconds")
+
+
+def test_an_order_can_be_decided_again_by_hand(first: Deployed) -> None:
+    decide_again(first.stage, "shop", "B-2")
+    decisions = first.stage.client("dynamodb").scan(TableName="tributary-trial-decisions")["Items"]
+    assert "shop#B-2" in [item["pk"]["S"] for item in decisions]
 
 
 def test_the_stream_has_a_failure_destination_and_bounds(first: Deployed) -> None:
