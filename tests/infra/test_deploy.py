@@ -1,6 +1,7 @@
 """A stage's whole life on the local cloud: deployed, again from elsewhere, new code by plain Chalice, taken away."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.__main__ import main
 from infra.again import decide_again
 from infra.api_stand_in import api_stand_in
 from infra.deploy import CHALICE, Deployed, copy_app, deploy, destroy
@@ -105,7 +107,9 @@ def test_an_order_can_be_decided_again_by_hand(first: Deployed) -> None:
 
 
 def test_the_stream_has_a_failure_destination_and_bounds(first: Deployed) -> None:
-    (mapping,) = first.stage.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    function = first.stage.function("decide_orders")
+    found = first.stage.client("lambda").list_event_source_mappings(FunctionName=function)
+    (mapping,) = found["EventSourceMappings"]
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["BisectBatchOnFunctionError"]
     assert mapping["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS
@@ -135,10 +139,41 @@ def test_each_function_has_its_own_role_with_its_rendered_policy(first: Deployed
     assert len(roles) == 2
 
 
-def test_a_second_clone_changes_nothing(first: Deployed, tmp_path: Path) -> None:
-    again = deploy(first.stage, project=clone(tmp_path / "elsewhere"), actor="bob")
-    assert (again.url, again.platform_key, again.changed) == (first.url, None, False)
+def test_a_second_clone_changes_nothing(
+    first: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    elsewhere = clone(tmp_path / "elsewhere")
+    assert main(["deploy", *where(first.stage), "--project", str(elsewhere)]) == 0
+    said = capsys.readouterr().out
+    assert "Nothing changed." in said
+    assert re.search(r"data stack +nothing changes", said)
+    assert re.search(r"platform key +there is one already", said)
+    assert f"URL   {first.url}\n" in said
     assert len(first.stage.client("apigateway").get_rest_apis()["items"]) == 1
+
+
+def test_a_pipeline_never_sees_a_key(
+    cloud: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    stage, project = Stage("pipeline", cloud), ["--project", str(clone(tmp_path / "clone"))]
+    assert main(["deploy", *where(stage), *project]) == 0
+    assert main(["key", *where(stage), *project]) == 1
+    assert "trb_" not in "".join(capsys.readouterr())
+    monkeypatch.delenv("CI")
+    assert main(["key", *where(stage), *project, "--actor", "eve"]) == 0
+    assert "trb_of_eve" in capsys.readouterr().out
+    destroy(stage, project=Path(project[1]))
+
+
+def where(stage: Stage) -> list[str]:
+    return ["--stage", stage.name, "--endpoint", str(stage.endpoint)]
+
+
+def test_the_url_on_aws_is_the_one_chalice_was_given() -> None:
+    known = {"rest_api_id": "a1", "rest_api_url": "https://a1.execute-api.cn-north-1.amazonaws.com.cn/prod/"}
+    assert Stage("prod").url(known) == "https://a1.execute-api.cn-north-1.amazonaws.com.cn/prod"
 
 
 def test_plain_chalice_ships_new_code_to_the_same_url(first: Deployed, project: Path) -> None:
