@@ -373,11 +373,12 @@ def _wanted_of(program: Program, one: OrderPlace, wanted: Wanted) -> list[Commis
 
 
 def _days(program: Program, wanted: Wanted) -> tuple[date, date]:
-    """The newest and the oldest local day that a list has to look at."""
+    """The newest and the oldest local day that a list has to look at: nothing is judged before there is a plan."""
     ahead = program.now() + clock.AHEAD_MAX
-    newest = program.local_day(ahead if wanted.until is None else min(wanted.until, ahead))
-    since = program.created_at - clock.BACK_MAX if wanted.since is None else wanted.since
-    return newest, program.local_day(max(since, program.created_at - clock.BACK_MAX))
+    until = ahead if wanted.until is None else min(wanted.until, ahead)
+    first_plan = min((mark.effective_at for mark in program.plans), default=until + timedelta(days=1))
+    since = max(first_plan, program.created_at - clock.BACK_MAX)
+    return program.local_day(until), program.local_day(since if wanted.since is None else max(since, wanted.since))
 
 
 def statement(

@@ -1,5 +1,6 @@
 """The edge: how bodies are read, how answers and problems are written. Types here are the contract of docs/api.md."""
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -132,7 +133,16 @@ class Problem(Answer):
     errors: list[dict[Literal["pointer", "code", "message"], str]] = []
 
 
-Metadata = dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], JsonValue]
+def _finite(metadata: dict[str, Any]) -> dict[str, Any]:
+    """NaN and the infinities pass pydantic's parser. They are no JSON, and NaN never equals what was told before."""
+    json.dumps(metadata, allow_nan=False)
+    return metadata
+
+
+Metadata = Annotated[
+    dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], JsonValue], AfterValidator(_finite)
+]
+"""What a caller keeps with a thing, as it is."""
 
 _B = TypeVar("_B", bound=Body)
 _Q = TypeVar("_Q", bound=Query)
