@@ -96,6 +96,7 @@ def record(program: Program, order_id: str, told: Content) -> Recorded:
         _refuse_change(stored, told)
         _refuse_far_times(program, placed_at=told.placed_at, paid_at=told.paid_at, completed_at=told.completed_at)
         order = _judged(program, facts, order_id, told)
+        facts = _keeping_completion(facts, told)
         if _put(program, order, replaces=stored):
             return Recorded(replace(facts, order=order), order, new=stored is None)
     raise changed_meanwhile()
@@ -117,6 +118,16 @@ def _judged(program: Program, facts: Facts, order_id: str, told: Content) -> Ord
         return Order(program.program_id, order_id, told, stored.received_at, stored.attribution)
     attribution = _attribute(program, facts, order_id, told)
     return Order(program.program_id, order_id, told, program.now(), attribution)
+
+
+def _keeping_completion(facts: Facts, told: Content) -> Facts:
+    """The facts once the stored version's completion is one of its own, which a newer version would otherwise undo."""
+    done = None if facts.order is None else facts.order.content.completed_at
+    if facts.order is None or done is None or (told.completed_at is not None and told.completed_at <= done):
+        return facts
+    completion = Told(done, facts.order.received_at)
+    tables.completion_item(facts.program_id, facts.order_id, completion).put_new()
+    return replace(facts, completions=(*facts.completions, completion))
 
 
 def _attribute(program: Program, facts: Facts, order_id: str, told: Content) -> Attribution:
@@ -162,12 +173,12 @@ def complete(program: Program, order_id: str, completed_at: datetime) -> datetim
 
     Raises Invalid `time_out_of_range`.
     """
-    _refuse_far_times(program, completed_at=completed_at)
     known = facts_of(program.program_id, order_id).completed_at
+    if known != completed_at:
+        _refuse_far_times(program, completed_at=completed_at)
     if known is not None and known <= completed_at:
         return known
-    told = Told(completed_at, program.now())
-    tables.told_item(program.program_id, order_id, f"complete#{clock.stored(completed_at)}", told).put_new()
+    tables.completion_item(program.program_id, order_id, Told(completed_at, program.now())).put_new()
     return completed_at
 
 
@@ -176,11 +187,14 @@ def cancel(program: Program, order_id: str, cancelled_at: datetime) -> datetime:
 
     Raises Invalid `time_out_of_range`.
     """
-    _refuse_far_times(program, cancelled_at=cancelled_at)
-    told = Told(cancelled_at, program.now())
-    if tables.told_item(program.program_id, order_id, "cancel", told).put_new():
-        return cancelled_at
     known = facts_of(program.program_id, order_id).cancellation
+    if known is None or known.at != cancelled_at:
+        _refuse_far_times(program, cancelled_at=cancelled_at)
+    if known is None:
+        told = Told(cancelled_at, program.now())
+        if tables.cancellation_item(program.program_id, order_id, told).put_new():
+            return cancelled_at
+        known = facts_of(program.program_id, order_id).cancellation
     return known.at if known is not None else cancelled_at
 
 

@@ -3,7 +3,7 @@
 | pk                   | sk                       | item                                                        |
 |----------------------|--------------------------|-------------------------------------------------------------|
 | `{program}#{order}`  | `order`                  | the order; replaced by newer versions                       |
-|                      | `complete#{instant}`     | a completion told by itself; put if it is the earliest yet  |
+|                      | `complete#{instant}`     | a completion told by itself, or by a replaced version       |
 |                      | `cancel`                 | the cancellation                                            |
 |                      | `refund#{refund id}`     | a refund                                                    |
 |                      | `attribution#{n:04}`     | an attribution by hand                                      |
@@ -116,8 +116,17 @@ def refund_item(program_id: str, order_id: str, refund: Refund) -> FactItem:
     )
 
 
-def told_item(program_id: str, order_id: str, kind: str, told: Told) -> FactItem:
-    """A completion or a cancellation as an item."""
+def completion_item(program_id: str, order_id: str, told: Told) -> FactItem:
+    """A completion told by itself, as an item."""
+    return _told_item(program_id, order_id, f"complete#{clock.stored(told.at)}", told)
+
+
+def cancellation_item(program_id: str, order_id: str, told: Told) -> FactItem:
+    """The cancellation as an item."""
+    return _told_item(program_id, order_id, "cancel", told)
+
+
+def _told_item(program_id: str, order_id: str, kind: str, told: Told) -> FactItem:
     return FactItem(
         order_pk(program_id, order_id),
         kind,
