@@ -28,9 +28,17 @@ PLAN: dict[str, Any] = {
     "close_hours": 3,
     "hold": {"starts": "completed", "days": 7, "auto_complete_days": 15},
     "withdrawal": {
-        "min_minor": 100, "max_minor": 2000000, "fee_bp": 0, "fee_minor": 0, "per_day": 3,
-        "review_above_minor": 100000, "release": "daily", "method_age_hours": 24, "tax": "none",
-        "channels": {"bank": {"sla_hours": 24, "peak_sla_hours": 48}}, "peak_days": [],
+        "min_minor": 100,
+        "max_minor": 2000000,
+        "fee_bp": 0,
+        "fee_minor": 0,
+        "per_day": 3,
+        "review_above_minor": 100000,
+        "release": "daily",
+        "method_age_hours": 24,
+        "tax": "none",
+        "channels": {"bank": {"sla_hours": 24, "peak_sla_hours": 48}},
+        "peak_days": [],
     },
     "acknowledgements": [],
 }
@@ -54,7 +62,11 @@ def distributor(api: Api, shop: Shop, user_id: str, sponsor_code: str | None = N
 
 def order(order_id: str, lines: list[tuple[str, int]], code: str | None) -> dict[str, Any]:
     return {
-        "order_id": order_id, "customer_id": f"c-{order_id}", "currency": "CNY", "placed_at": NOW, "paid_at": NOW,
+        "order_id": order_id,
+        "customer_id": f"c-{order_id}",
+        "currency": "CNY",
+        "placed_at": NOW,
+        "paid_at": NOW,
         "lines": [
             {"line_id": str(i), "sku": sku, "quantity": 1, "paid_minor": paid}
             for i, (sku, paid) in enumerate(lines, start=1)
