@@ -42,8 +42,8 @@ def replay(url: str, platform_key: str, teller: Teller, *, baskets: int) -> Outc
         step.done()
     platform = Api(url, platform_key)
     stage = Player(platform, program, teller).play(journey)
-    readback = Readback(platform.holding(stage.keys["auditor"]), stage)
-    readback.read_all([order.order_id for order in journey.orders], teller)
+    readback = Readback(platform.holding(stage.keys["auditor"]), stage, journey)
+    readback.read_all(teller)
     differences = readback.settle(expected)
     seconds = time.monotonic() - started
     return Outcome(url, journey, stage, readback, expected, differences, program["currency"], seconds)

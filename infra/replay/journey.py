@@ -46,6 +46,7 @@ class Order:
     code_of: str | None
     facts: tuple[Fact, ...]
     taken_back: bool  # in the end nothing of it is left
+    explained: bool  # its explanation is read at the end
 
     @property
     def order_id(self) -> str:
@@ -220,13 +221,16 @@ class _Mapper:
             "currency": self.mapping["program"]["currency"],
             "placed_at": paid_at.isoformat(),
             "paid_at": paid_at.isoformat(),
+            "completed_at": self._completed_at(basket, paid_at) if self._at_once(basket) else None,
             "lines": [_order_line(number, line) for number, line in enumerate(basket.lines, 1)],
             "referral_code": code,
             "coupon_codes": coupons,
             "visitor_id": f"v-{basket.household_id}" if kind["click_bp"] else None,
             "channel": f"store-{basket.store_id}",
         }
-        return Order(body, code_of, facts, _taken_back(basket, facts))
+        taken_back = _taken_back(basket, facts)
+        explained = self._yes("explain", basket.basket_id, self.mapping["explanations"]["share_bp"])
+        return Order(body, code_of, facts, taken_back, explained or taken_back)
 
     def _referral_code(self, basket: Basket, share_bp: int) -> tuple[str | None, str | None]:
         customers = self.mapping["customers"]
@@ -237,18 +241,29 @@ class _Mapper:
         return None, self._one("code-of", basket.basket_id, self.cast)
 
     def _facts(self, basket: Basket, paid_at: datetime) -> Iterator[Fact]:
-        number, cancel = basket.basket_id, self.mapping["cancellations"]
         early = self._is_early(basket)
-        if self._yes("cancel", number, cancel["share_bp"]):
-            at = paid_at + timedelta(days=cancel["after_days"])
+        if self._cancelled(basket):
+            at = paid_at + timedelta(days=self.mapping["cancellations"]["after_days"])
             yield Fact("cancel", {"cancelled_at": _local(at, self.zone)}, early)
             return
-        complete = self.mapping["completions"]
-        if self._yes("complete", number, complete["share_bp"]):
-            days = 1 + self._draw("complete-after", number) % complete["days_max"]
-            yield Fact("complete", {"completed_at": _local(paid_at + timedelta(days=days), self.zone)})
+        completed_at = self._completed_at(basket, paid_at)
+        if completed_at and not self._at_once(basket):
+            yield Fact("complete", {"completed_at": completed_at})
         for body in self._refunds(basket, paid_at):
             yield Fact("refunds", body, early)
+
+    def _cancelled(self, basket: Basket) -> bool:
+        return self._yes("cancel", basket.basket_id, self.mapping["cancellations"]["share_bp"])
+
+    def _at_once(self, basket: Basket) -> bool:
+        return self._yes("told-at-once", basket.basket_id, self.mapping["completions"]["at_once_bp"])
+
+    def _completed_at(self, basket: Basket, paid_at: datetime) -> str | None:
+        section, number = self.mapping["completions"], basket.basket_id
+        if self._cancelled(basket) or not self._yes("complete", number, section["share_bp"]):
+            return None
+        days = 1 + self._draw("complete-after", number) % section["days_max"]
+        return _local(paid_at + timedelta(days=days), self.zone)
 
     def _is_early(self, basket: Basket) -> bool:
         buyer = _user(basket.household_id)

@@ -66,8 +66,9 @@ def report(outcome: Outcome) -> Iterator[str]:
 def _orders(outcome: Outcome) -> Iterator[str]:
     credited: Counter[str] = Counter()
     others: Counter[str] = Counter()
-    for told in outcome.readback.explanations.values():
-        (credited if told["credited"] else others)[told["reason"]] += 1
+    for order in outcome.journey.orders:
+        was_credited, reason = outcome.readback.credited(order.order_id)
+        (credited if was_credited else others)[reason] += 1
     orders = credited.total() + others.total()
     yield f"Orders          {orders:>6,}"
     for name, reasons in (("credited", credited), ("not credited", others)):
@@ -151,7 +152,7 @@ def _most_telling(outcome: Outcome) -> Order:
         few = 3 <= len(order.body["lines"]) <= 6
         return 2 * earning + 2 * (len(rules) > 1) + refunded + 3 * few, -len(order.body["lines"])
 
-    return max(outcome.journey.orders, key=telling)
+    return max((order for order in outcome.journey.orders if order.explained), key=telling)
 
 
 def _proof(outcome: Outcome) -> Iterator[str]:

@@ -36,7 +36,7 @@ def test_the_oracle_finds_no_difference(outcome: Outcome) -> None:
 def test_one_wrong_rate_is_noticed(outcome: Outcome) -> None:
     wrong = deepcopy(load_mapping())
     wrong["plans"][0]["plan"]["tracks"]["agent"]["levels"][0]["rate_bp"] += 1
-    found = {order_id: outcome.readback.explained(order_id) for order_id in outcome.expected}
+    found = {order_id: outcome.readback.listed(order_id) for order_id in outcome.expected}
     assert compare(expect(BASKETS, wrong), found)
 
 
