@@ -102,13 +102,20 @@ def local_cloud(port: int | None = None) -> Iterator[str]:
 
 
 def _tidy(home: Path) -> None:
-    """Leave the log of a cloud that has ended, and the logs of a few before it."""
+    """Leave the log of a cloud that has ended, and of a few before it, some of which were killed."""
     for leftover in home.iterdir():
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
-    ended = [log for log in LOCAL.glob(f"cloud-*/{LOG}") if len(list(log.parent.iterdir())) == 1]
-    for log in sorted(ended, key=lambda log: log.stat().st_mtime)[:-LOGS_KEPT]:
-        shutil.rmtree(log.parent, ignore_errors=True)
+    logs = sorted(LOCAL.glob(f"cloud-*/{LOG}"), key=lambda log: log.stat().st_mtime)
+    for log in logs[:-LOGS_KEPT]:
+        if not listens(int(log.parent.name.rpartition("-")[2])):
+            shutil.rmtree(log.parent, ignore_errors=True)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections on a TCP port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _judgements(home: Path) -> Path:

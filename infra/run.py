@@ -1,13 +1,12 @@
 """`make run`: a local cloud with the app deployed, real orders replayed into it, kept open to look around."""
 
 import signal
-import socket
 import threading
 from contextlib import ExitStack
 from types import FrameType
 
 from infra.deploy import Deployed, deploy
-from infra.local_cloud import free_port, local_cloud
+from infra.local_cloud import free_port, listens, local_cloud
 from infra.progress import Progress
 from infra.stage import Stage
 
@@ -51,6 +50,4 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _usual_port_or_a_free_one() -> int:
-    with socket.socket() as probe:
-        taken = probe.connect_ex(("127.0.0.1", USUAL_PORT)) == 0
-    return free_port() if taken else USUAL_PORT
+    return free_port() if listens(USUAL_PORT) else USUAL_PORT

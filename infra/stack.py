@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.stage import Stage
-from infra.template import RESOURCES, template
+from infra.template import RESOURCES
 
 TIMEOUT_SECONDS = 1800.0
+KEEPS_STATE = ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket")
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -82,9 +83,8 @@ def _prepare(cloudformation: Any, stage: Stage, change_set: dict[str, str]) -> l
 
 
 def _loses_data(change: dict[str, Any]) -> bool:
-    keeps_state = template()["Resources"].get(change["LogicalResourceId"], {}).get("DeletionPolicy") == "Retain"
-    removed = change["Action"] == "Remove" and change["ResourceType"].startswith("AWS::DynamoDB")
-    return removed or (keeps_state and change.get("Replacement") == "True")
+    gone = change["Action"] == "Remove" or change.get("Replacement") == "True"
+    return gone and change["ResourceType"] in KEEPS_STATE
 
 
 def _finish(cloudformation: Any, stage: Stage) -> None:

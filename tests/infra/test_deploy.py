@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from infra import stack
 from infra.__main__ import main
 from infra.again import decide_again
 from infra.api_stand_in import api_stand_in
@@ -191,6 +192,18 @@ def test_destroy_leaves_the_data(first: Deployed, project: Path) -> None:
     assert ask("GET", f"{first.url}/health")[0] == 404
     orders = first.stage.client("dynamodb").scan(TableName="tributary-trial-orders")["Items"]
     assert [item["pk"]["S"] for item in orders] == ["A-1"]
+
+
+def test_a_change_that_would_lose_a_table_is_refused_before_it_begins(
+    first: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = stack.RESOURCES.read_text()
+    changed = tmp_path / "resources.yaml"
+    changed.write_text(text.replace("TableName: !Sub tributary-${Stage}-orders", "TableName: !Sub other-${Stage}"))
+    monkeypatch.setattr(stack, "RESOURCES", changed)
+    with pytest.raises(StackError, match="nothing was done: OrdersTable"):
+        stack.apply(first.stage)
+    assert "tributary-trial-orders" in first.stage.client("dynamodb").list_tables()["TableNames"]
 
 
 def test_destroying_what_was_never_deployed_says_so(cloud: str, project: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_cloud import local_cloud
+from infra.local_cloud import listens, local_cloud
 from infra.paths import ROOT, cloud_home
 from infra.stage import Stage
 
@@ -23,9 +22,8 @@ with local_cloud() as endpoint:
 """
 
 
-def listens(endpoint: str) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", int(endpoint.rpartition(":")[2]))) == 0
+def answers(endpoint: str) -> bool:
+    return listens(int(endpoint.rpartition(":")[2]))
 
 
 def test_it_listens_on_loopback_only_and_leaves_only_its_log() -> None:
@@ -35,7 +33,7 @@ def test_it_listens_on_loopback_only_and_leaves_only_its_log() -> None:
         listening = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else ""
         everywhere = f"00000000:{int(endpoint.rpartition(':')[2]):04X}"
         assert everywhere not in listening
-    assert not listens(endpoint)
+    assert not answers(endpoint)
     assert [path.name for path in cloud_home(endpoint).iterdir()] == ["ministack.log"]
 
 
@@ -45,10 +43,10 @@ def test_it_ends_with_whoever_started_it(how: signal.Signals) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout
         endpoint = starter.stdout.readline().strip()
-        assert listens(endpoint)
+        assert answers(endpoint)
         os.kill(starter.pid, how)
     deadline = time.monotonic() + 10
-    while listens(endpoint):
+    while answers(endpoint):
         assert time.monotonic() < deadline, "it still listens ten seconds after its parent's end"
         time.sleep(0.05)
 
