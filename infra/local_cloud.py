@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,10 +106,11 @@ def _tidy(home: Path) -> None:
     for leftover in home.iterdir():
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
-    logs = sorted(LOCAL.glob(f"cloud-*/{LOG}"), key=lambda log: log.stat().st_mtime)
-    for log in logs[:-LOGS_KEPT]:
-        if not listens(int(log.parent.name.rpartition("-")[2])):
-            shutil.rmtree(log.parent, ignore_errors=True)
+    with suppress(FileNotFoundError):  # another process may be tidying as well
+        logs = sorted(LOCAL.glob(f"cloud-*/{LOG}"), key=lambda log: log.stat().st_mtime)
+        for log in logs[:-LOGS_KEPT]:
+            if not listens(int(log.parent.name.rpartition("-")[2])):
+                shutil.rmtree(log.parent, ignore_errors=True)
 
 
 def listens(port: int) -> bool:
