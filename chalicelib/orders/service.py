@@ -256,13 +256,15 @@ def attribute_by_hand(
 ) -> Attribution:
     """Say by hand whose a paid order is, None: nobody's. What was booked is taken back and booked anew by the stream.
 
-    Raises NotFound; Conflict `not_attributable` (unpaid), `distributor_not_approved`, `too_many_changes`; Invalid
+    Raises NotFound; Conflict `not_attributable` (unpaid, another currency), `distributor_not_approved`, `too_many_changes`; Invalid
     `unknown_distributor`.
     """
     order, facts = get(program.program_id, order_id)
     if order.content.paid_at is None:
         raise Conflict(Code.NOT_ATTRIBUTABLE, "An order that isn't paid is nobody's yet.")
     if distributor_id is not None:
+        if order.content.currency != program.currency:
+            raise Conflict(Code.NOT_ATTRIBUTABLE, f"The program pays in {program.currency} only.")
         _refuse_earner(program, distributor_id, order.content.paid_at)
     hands = facts.hand_attributions
     if hands and (hands[-1].distributor_id, hands[-1].reason) == (distributor_id, reason):
