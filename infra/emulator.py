@@ -7,14 +7,18 @@ With AUTH it judges what the functions ask of AWS by their roles' policies, as A
 the file that JUDGEMENTS names, each once: function, action, resource and decision, with tabs between them.
 """
 
+import hashlib
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 GRACE_SECONDS = 5.0
@@ -44,6 +48,22 @@ def _written_down(evaluate: Callable[..., Any], file: Path) -> Callable[..., Any
     return judge
 
 
+class _UnpackedOnce(zipfile.ZipFile):
+    """A package, which each instance of its function unpacks. Here the first one does, the others get links to it."""
+
+    _one_at_a_time = threading.Lock()
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
+        """See `zipfile.ZipFile.extractall`."""
+        content = repr([(member.filename, member.CRC) for member in self.infolist()])
+        shared = Path(tempfile.gettempdir(), "unpacked", hashlib.sha256(content.encode()).hexdigest())
+        with self._one_at_a_time:
+            if not shared.exists():
+                super().extractall(shared, members, pwd)
+        for unpacked in shared.iterdir():
+            Path(path, unpacked.name).symlink_to(unpacked)
+
+
 if __name__ == "__main__":
     from ministack import app
     from ministack.core import iam_evaluator, lambda_runtime
@@ -55,6 +75,7 @@ if __name__ == "__main__":
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.05
     # After each invocation it waits 50 ms for a first log line. A late line is read with the next one's.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.250)
+    lambda_runtime.zipfile = SimpleNamespace(ZipFile=_UnpackedOnce, BadZipFile=zipfile.BadZipFile)
     iam_evaluator.evaluate = _written_down(iam_evaluator.evaluate, Path(os.environ["JUDGEMENTS"]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
