@@ -22,8 +22,12 @@ def put(order_id: str) -> dict[str, str]:
 
 @routes.route("/v1/orders/{order_id}")
 def get(order_id: str) -> dict[str, bool]:
-    key = {"pk": {"S": order_id}, "sk": {"S": "decision"}}
-    return {"decided": "Item" in boto3.client("dynamodb").get_item(TableName=table("decisions"), Key=key)}
+    found = boto3.client("dynamodb").query(
+        TableName=table("decisions"),
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": order_id}},
+    )
+    return {"decided": found["Count"] > 0}
 
 
 @routes.route("/v1/leaving", cors=True)
