@@ -28,7 +28,9 @@ class Http(Api):
 
     def __init__(self, url: str, connections: int = 20) -> None:
         self._url = url
-        self._pool = urllib3.PoolManager(maxsize=connections, retries=False, timeout=urllib3.Timeout(5, 35))
+        self._pool = urllib3.PoolManager(
+            maxsize=connections, retries=False, timeout=urllib3.Timeout(connect=5, read=35)
+        )
 
     def send(self, method: str, path: str, body: Any, key: str | None, **headers: str) -> Answer:
         """See `tests.support.Api.send`."""

@@ -19,13 +19,13 @@ def plan(
     precedence: tuple[str, ...] = ("binding", "code", "coupon", "click"),
     **binding: Any,
 ) -> dict[str, Any]:
-    """One level, three tiers unless told otherwise; `binding`: what of its terms is different."""
+    """One level, three tiers unless told otherwise; a low cap clamps. `binding`: what of its terms is different."""
     document = dict(json.loads((_PRESETS / "three-tier.json").read_text()))
     track = document["tracks"]["default"]
     track["entry"]["mode"] = entry
     track["levels"][0]["rate_bp"] = rate_bp
     track["uplines"] = [{"rate_bp": rate} for rate in uplines]
-    document["commission"] |= {"cap_bp": cap_bp, "self_purchase": self_purchase}
+    document["commission"] |= {"cap_bp": cap_bp, "over_cap": "clamp", "self_purchase": self_purchase}
     document["hold"]["starts"] = hold_starts
     document["attribution"]["precedence"] = list(precedence)
     document["attribution"]["binding"] |= binding
