@@ -50,10 +50,20 @@ def _finished(source: str, subject: Subject, record: DynamoDBRecord, handle: Cal
         if error.cause_response_code != "ValidationException":
             log.error("left_for_later", trace=True, source=source, key=subject.key)
             return False
-        quarantine.keep(subject.program_id, source, subject.key, _reason(error), record.to_dict())
+        return _put_aside(source, subject, record, error)
     except Exception as error:
         # The one broad catch below the edge: a bug or bad data in one subject must not stop its shard.
+        return _put_aside(source, subject, record, error)
+    return True
+
+
+def _put_aside(source: str, subject: Subject, record: DynamoDBRecord, error: Exception) -> bool:
+    """Quarantine the record. False: the store failed, so it is left, and those after it still get their turn."""
+    try:
         quarantine.keep(subject.program_id, source, subject.key, _reason(error), record.to_dict())
+    except PynamoDBException:
+        log.error("left_for_later", trace=True, source=source, key=subject.key)
+        return False
     return True
 
 
