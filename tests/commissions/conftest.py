@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from chalice.test import Client
 
 from tests.support import Api, Shop
 from tests.support_laws import document
 from tests.support_market import Market
+from tests.support_stream import Stream
 
 WITHOUT_BINDING = {"precedence": ["code", "coupon", "click"]}
 
@@ -27,3 +29,17 @@ def make_market(api: Api, make_shop: Callable[..., Shop]) -> Callable[..., Marke
 def market(make_market: Callable[..., Market]) -> Market:
     """10 % for the seller, 2 % and 1 % for its uplines, nobody is bound."""
     return make_market()
+
+
+@pytest.fixture(scope="session")
+def stream() -> Stream:
+    """The orders table's stream, to be delivered by hand."""
+    from app import app  # with all rooms registered, as it is deployed
+
+    return Stream(Client(app))
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK repeats a lost request at once."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)

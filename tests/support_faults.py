@@ -1,0 +1,61 @@
+"""Faults where the SDK meets the wire, so that the code under test is the code that ships.
+
+Before moto has seen a request it can be lost; after moto has answered, the answer can be lost. Generic `before-send`,
+registered last, comes after moto; that of the one service comes before it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import EndpointConnectionError
+
+from chalicelib.shared.tables import connection
+from tests.support_meter import WRITES
+
+
+class Crash(BaseException):
+    """The process dies: nothing catches this, nothing is cleaned up."""
+
+
+class Wire:
+    """Fails the write attempts whose numbers, from 1, are in `at`; with `only`, of that room's table."""
+
+    def __init__(self, at: range | set[int], *, crash: bool, answered: bool, only: str) -> None:
+        self._at, self._crash, self._answered, self._only = at, crash, answered, only
+        self.attempts = 0
+
+    def before(self, request: Any, **_: Any) -> None:
+        if self._counts(request):
+            self.attempts += 1
+            if not self._answered:
+                self._fail()
+
+    def after(self, request: Any, **_: Any) -> None:
+        if self._answered and self._counts(request):
+            self._fail()
+
+    def _counts(self, request: Any) -> bool:
+        call = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        return call in WRITES and f'-{self._only}"'.encode() in request.body if self._only else call in WRITES
+
+    def _fail(self) -> None:
+        if self.attempts in self._at:
+            raise Crash if self._crash else EndpointConnectionError(endpoint_url="https://lost")
+
+
+@contextmanager
+def failing(at: range | set[int], *, crash: bool = True, answered: bool = False, only: str = "") -> Iterator[Wire]:
+    """Lose the requests (or, `answered`, their answers) of these write attempts; `crash`: and the process with them."""
+    wire, events = Wire(at, crash=crash, answered=answered, only=only), connection().client.meta.events
+    events.register_first("before-send.dynamodb", wire.before)
+    events.register_last("before-send", wire.after)
+    try:
+        yield wire
+    finally:
+        events.unregister("before-send.dynamodb", wire.before)
+        events.unregister("before-send", wire.after)
+
+
+EVER = range(1, 1_000_000)
+"""Every attempt."""

@@ -1,0 +1,48 @@
+"""The orders table's stream, delivered by the test as Lambda would: any records, in any batches, as often as wished."""
+
+import base64
+from typing import Any
+
+from chalice.test import Client
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+
+Record = dict[str, Any]
+
+
+class Stream:
+    """What the orders table has told so far."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def records(self) -> list[Record]:
+        """Every record since the table was made, in the shape that Lambda gets."""
+        table = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables["tributary-test-orders"]
+        return [_lambdas(one.to_json()) for one in table.stream_shard.items]
+
+    def of(self, *order_ids: str) -> list[Record]:
+        """The records of these orders."""
+        return [one for one in self.records if one["dynamodb"]["Keys"]["pk"]["S"].partition("#")[2] in order_ids]
+
+    def deliver(self, records: list[Record] | None = None) -> None:
+        """One batch to the function that decides; all records unless told which. Raises what the function raises."""
+        self._client.lambda_.invoke("decide_orders", {"Records": self.records if records is None else records})
+
+
+def _lambdas(record: Record) -> Record:
+    """moto's record with the time as seconds, and with its source, as Lambda gets it."""
+    told = record["dynamodb"]["ApproximateCreationDateTime"]
+    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/tributary-test-orders/stream/2026-01-01T00:00:00.000"
+    return record | {
+        "eventSourceARN": arn,
+        "dynamodb": _json(record["dynamodb"]) | {"ApproximateCreationDateTime": told.timestamp()},
+    }
+
+
+def _json(value: Any) -> Any:
+    """Binary as Lambda gets it: in base 64."""
+    if isinstance(value, dict):
+        return {name: _json(part) for name, part in value.items()}
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
