@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from infra.replay.client import Api, Refused, ReplayError
@@ -16,8 +17,8 @@ LANES = 4
 BATCH = 50
 """Half of what is allowed: four batches at once on a busy laptop stay well below API Gateway's 29 seconds."""
 CLOCK_SECONDS = 300
-DECIDED_SECONDS = 120
-POLL_SECONDS = 0.2
+DECIDED_SECONDS = 600
+POLL_SECONDS = 0.5
 SCOPES = {"operator": "olivia", "storefront": "shop", "auditor": "august"}
 
 
@@ -153,15 +154,13 @@ class Player:
     def _wait_for_first_decisions(self, shop: Api, orders: list[Order]) -> None:
         """An order that is taken back before it was judged has that as its reason, so these are judged first."""
 
-        def wait(order: Order) -> None:
-            path = f"/v1/orders/{order.order_id}/explanation"
-            wait_until(
-                lambda: bool(shop.get(path)["decided"]), DECIDED_SECONDS, f"order {order.order_id} to be decided"
-            )
-            step.done()
+        def decided(order: Order) -> bool:
+            return bool(shop.get(f"/v1/orders/{order.order_id}/explanation")["decided"])
 
-        with self._teller.step("First decisions", len(orders)) as step, ThreadPoolExecutor(LANES) as threads:
-            list(threads.map(wait, orders))
+        with self._teller.step("First decisions", len(orders)) as step:
+            # The last first: when it is decided the others are too, or soon.
+            for order in _each(reversed(orders), step):
+                wait_until(partial(decided, order), DECIDED_SECONDS, f"order {order.order_id} to be decided")
 
 
 def _each(items: Iterable[Item], step: Step) -> Iterable[Item]:
