@@ -50,7 +50,8 @@ def _time(value: object) -> object:
         return value
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("a time is RFC 3339 with an offset, such as 2026-11-21T10:00:00+08:00")
-    whole, _, rest = value.partition(".")
+    # RFC 3339 lets t and z be small, Python doesn't.
+    whole, _, rest = value.upper().partition(".")
     digits = re.match(r"\d*", rest)
     fraction = digits.group() if digits else ""
     # Python reads microseconds; finer fractions are cut.
