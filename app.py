@@ -7,6 +7,7 @@ from chalicelib.catalog.routes import routes as catalog
 from chalicelib.commissions.events import events as commissions_events
 from chalicelib.commissions.routes import routes as commissions
 from chalicelib.distributors.routes import routes as distributors
+from chalicelib.ledger.events import events as ledger_events
 from chalicelib.operations.routes import routes as operations
 from chalicelib.orders.routes import routes as orders
 from chalicelib.programs.routes import routes as programs
@@ -31,4 +32,5 @@ app.register_blueprint(referrals.blueprint)
 app.register_blueprint(orders.blueprint)
 app.register_blueprint(commissions.blueprint)
 app.register_blueprint(commissions_events)
+app.register_blueprint(ledger_events)
 app.register_blueprint(operations.blueprint)

@@ -24,6 +24,7 @@ from infra.policies import StageArns
 from infra.progress import Progress
 from infra.render import FUNCTIONS, environment, render
 from infra.stage import Stage
+from infra.stream_options import READERS
 
 HEALTH_SECONDS = 60.0
 CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
@@ -64,10 +65,10 @@ class Context:
         """Whether Chalice remembers anything."""
         return self.state_file.exists() and bool(json.loads(self.state_file.read_text())["resources"])
 
-    def deployed(self, resource_type: str) -> dict[str, Any]:
-        """The one thing of a type that Chalice says it has deployed."""
+    def deployed(self, name: str) -> dict[str, Any]:
+        """What Chalice remembers of a thing that it has deployed."""
         resources = json.loads(self.state_file.read_text())["resources"]
-        found: dict[str, Any] = next(item for item in resources if item["resource_type"] == resource_type)
+        found: dict[str, Any] = next(item for item in resources if item["name"] == name)
         return found
 
 
@@ -90,14 +91,14 @@ def deploy(
         applied = stack.apply(stage)
         outcome(f"{len(applied.changed)} things made or changed" if applied.changed else "nothing changes")
     with progress.step("configuration") as outcome:
-        told = environment(stage, applied.outputs["OrdersStreamArn"])
-        fresh = render(context.project, stage, told, StageArns(applied.outputs))
+        arns = StageArns(applied.outputs)
+        fresh = render(context.project, stage, environment(stage, arns), arns)
         outcome(f"{len(FUNCTIONS)} functions, a policy each" + ("" if fresh else ", as before"))
     with progress.step("package") as outcome:
         package = bundle.place(context.project, with_libraries=stage.endpoint is None or bundle.RUNS_LAMBDA_CODE)
         outcome(f"{package.stat().st_size / 1e6:.1f} MB")
     shipped = _ship(context, applied.outputs["BucketName"], package)
-    finished = _finish(context, applied.outputs["OrdersDeadLettersArn"])
+    finished = _finish(context, arns)
     key = first_key(stage, project=context.project, actor=actor, progress=progress) if make_key else None
     url = stage.url(context.deployed("rest_api"))
     _check(context, url)
@@ -109,7 +110,8 @@ def destroy(stage: Stage, *, project: Path | None = None, progress: Progress | N
     progress = progress or Progress(quiet=True)
     context = Context(stage, project or _own_project(stage), progress)
     known = stack.outputs(stage)
-    render(context.project, stage, environment(stage, known["OrdersStreamArn"]), StageArns(known))
+    arns = StageArns(known)
+    render(context.project, stage, environment(stage, arns), arns)
     with progress.step("earlier state") as outcome:
         outcome("found" if _fetch_state(context, known["BucketName"]) else "none: nothing to remove")
     with progress.step("chalice delete") as outcome, _kept_state(context, known["BucketName"]):
@@ -146,7 +148,7 @@ def _ship(context: Context, bucket: str, package: Path) -> bool:
         names = [context.stage.function(handler) for handler in FUNCTIONS]
         new = any(_code(context.stage, name) != _digest(package) for name in names)
         _chalice(context, "deploy")
-        outcome(", ".join(names) + (": new code" if new else ": code as before"))
+        outcome(f"{len(names)} functions: " + ("new code" if new else "code as before"))
     return new
 
 
@@ -210,21 +212,27 @@ def _chalice(context: Context, command: str) -> None:
         raise DeployError(f"chalice {command} failed:\n{ran.stdout}{ran.stderr}")
 
 
-def _finish(context: Context, dead_letters_arn: str) -> bool:
-    """Set what Chalice has no words for; True if the stream's options weren't so already.
+def _finish(context: Context, arns: StageArns) -> bool:
+    """Set what Chalice has no words for; True if the streams' options weren't so already.
 
     API Gateway's answers don't count: on AWS, Chalice's rewriting of the API has just dropped them.
     """
     stage = context.stage
-    with context.progress.step("orders stream") as outcome:
-        mapping = context.deployed("dynamodb_event")["event_uuid"]
-        stream = stream_options.settle(stage.client("lambda"), mapping, dead_letters_arn)
-        outcome("retries, bisecting and dead letters " + ("set" if stream else "as before"))
+    with context.progress.step("streams") as outcome:
+        # A list: each is settled, also after one that wasn't.
+        streams = any([_settle_stream(context, function, arns) for function in READERS])
+        outcome("filters, retries, bisecting and dead letters " + ("set" if streams else "as before"))
     with context.progress.step("refusals") as outcome:
         api_id = context.deployed("rest_api")["rest_api_id"]
         answers = gateway_answers.settle(stage.client("apigateway"), api_id, stage.name)
         outcome(f"{answers} of API Gateway's answers made problem+json" if answers else "as before")
-    return stream
+    return streams
+
+
+def _settle_stream(context: Context, function: str, arns: StageArns) -> bool:
+    mapping = context.deployed(f"{function}-dynamodb-event-source")["event_uuid"]
+    wanted = stream_options.options(function, {"Destination": arns.of("streams-dead")})
+    return stream_options.settle(context.stage.client("lambda"), mapping, wanted)
 
 
 def first_key(stage: Stage, *, project: Path, actor: str, progress: Progress) -> str | None:
@@ -236,7 +244,7 @@ def first_key(stage: Stage, *, project: Path, actor: str, progress: Progress) ->
         ran = subprocess.run(
             [sys.executable, "-c", FIRST_KEY, actor],
             cwd=project,
-            env=stage.environment() | environment(stage, None),
+            env=stage.environment() | environment(stage),
             capture_output=True,
             text=True,
             check=False,

@@ -1,7 +1,7 @@
 """Who may do what: one least-privilege policy per function, declared here once, rendered with a stage's ARNs.
 
 A key names a table by its room (`orders`), an index (`orders/index/by_day`), the table's stream
-(`orders/stream`), or a queue (`orders-dead`). TransactWriteItems and TransactGetItems have no action of their
+(`orders/stream`), or a queue (`streams-dead`). TransactWriteItems and TransactGetItems have no action of their
 own in IAM: a transaction needs the actions of its items.
 """
 
@@ -38,7 +38,7 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "decide_orders": {
         "orders/stream": READ_STREAM,
         "orders/stream/*": LIST_STREAMS,
-        "orders-dead": SEND,
+        "streams-dead": SEND,
         "orders": QUERY,
         "programs": GET,
         "catalog": BATCH_GET,
@@ -46,6 +46,11 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "decisions": QUERY + PUT,
         "entries": GET + BATCH_GET + PUT,
         "ops": PUT,
+    },
+    "watch_entries": {
+        "entries/stream": READ_STREAM,
+        "entries/stream/*": LIST_STREAMS,
+        "streams-dead": SEND,
     },
 }
 """Exactly what the journeys make use of: a test compares them with what the local cloud judged."""
@@ -135,7 +140,7 @@ class TemplateArns:
         return _sub("logs", f"log-group:{log_group(self._prefix, function)}:*")
 
 
-_QUEUES = {"orders-dead": "OrdersDeadLettersArn", "jobs": "JobsQueueArn"}
+_QUEUES = {"streams-dead": "StreamsDeadLettersArn", "jobs": "JobsQueueArn"}
 
 
 def log_group(prefix: str, function: str) -> str:

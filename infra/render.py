@@ -10,26 +10,35 @@ from typing import Any
 
 from infra.policies import POLICIES, Arns, TemplateArns, policy
 from infra.stage import Stage
+from infra.stream_options import READERS
 
 FUNCTIONS: Mapping[str, Mapping[str, int]] = {
     # API Gateway gives up after 29 seconds. Processor comes with memory, and cold starts are all processor.
     "api_handler": {"lambda_memory_size": 1024, "lambda_timeout": 29},
     # A batch is up to 100 orders, each a handful of reads and writes.
     "decide_orders": {"lambda_memory_size": 1024, "lambda_timeout": 120},
+    # A line for each record.
+    "watch_entries": {"lambda_memory_size": 256, "lambda_timeout": 30},
 }
 
 
-def environment(stage: Stage, orders_stream_arn: str | None) -> dict[str, str]:
-    """What every function of the stage is told."""
+def environment(stage: Stage, arns: Arns | None = None) -> dict[str, Any]:
+    """What every function of the stage is told; without `arns`, nothing of its streams."""
     told = {
         "TRIBUTARY_STAGE": stage.name,
         "TRIBUTARY_TABLE_PREFIX": stage.table_prefix,
         "TRIBUTARY_LOG_LEVEL": "INFO",
     }
-    return told | ({"TRIBUTARY_ORDERS_STREAM_ARN": orders_stream_arn} if orders_stream_arn else {})
+    return told | (stream_arns(arns) if arns else {})
 
 
-def render(project: Path, stage: Stage, told: Mapping[str, str], arns: Arns) -> bool:
+def stream_arns(arns: Arns) -> dict[str, Any]:
+    """The variables by which the app knows its streams."""
+    rooms = [reader.room for reader in READERS.values()]
+    return {f"TRIBUTARY_{room.upper()}_STREAM_ARN": arns.of(f"{room}/stream") for room in rooms}
+
+
+def render(project: Path, stage: Stage, told: Mapping[str, Any], arns: Arns) -> bool:
     """Write the stage into a project's `.chalice`; True if that changed anything there."""
     return _render(project, stage, told, arns, f"policy-{stage.name}-{{function}}.json")
 
@@ -37,10 +46,10 @@ def render(project: Path, stage: Stage, told: Mapping[str, str], arns: Arns) -> 
 def render_placeholders(project: Path) -> bool:
     """Write the committed stage `dev`, which packages and lints from a fresh clone; True if it was out of date."""
     stage = Stage("dev")
-    return _render(project, stage, environment(stage, None), TemplateArns(stage.name), "policy-{function}.json")
+    return _render(project, stage, environment(stage), TemplateArns(stage.name), "policy-{function}.json")
 
 
-def _render(project: Path, stage: Stage, told: Mapping[str, str], arns: Arns, policy_file: str) -> bool:
+def _render(project: Path, stage: Stage, told: Mapping[str, Any], arns: Arns, policy_file: str) -> bool:
     home = project / ".chalice"
     config = json.loads((home / "config.json").read_text())
     config.setdefault("stages", {})[stage.name] = {

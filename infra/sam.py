@@ -1,6 +1,6 @@
 """The app as a SAM template and a zip, for pipelines that deploy by CloudFormation instead of `chalice deploy`.
 
-It needs no account: ARNs are expressions, and the orders stream is imported from the stage's data stack.
+It needs no account: ARNs are expressions, and the streams are imported from the stage's data stack.
 """
 
 import json
@@ -10,12 +10,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from chalice.utils import to_cfn_resource_name
+
 from infra import bundle, gateway_answers, stream_options
 from infra.deploy import CHALICE, DeployError, copy_app
 from infra.paths import ROOT
 from infra.policies import TemplateArns
-from infra.render import environment, render
+from infra.render import environment, render, stream_arns
 from infra.stage import LOCAL_ACCOUNT, Stage
+from infra.stream_options import READERS
 
 CFN_LINT = "import sys; from cfnlint.runner import main; sys.exit(main())"
 
@@ -29,7 +32,7 @@ def package(stage: Stage, out: Path, *, project: Path = ROOT) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "app"
         copy_app(project, copy)
-        render(copy, stage, environment(stage, None), arns)
+        render(copy, stage, environment(stage), arns)
         bundle.place(copy)
         merge = Path(scratch) / "merge.json"
         merge.write_text(json.dumps(additions(stage)))
@@ -39,26 +42,27 @@ def package(stage: Stage, out: Path, *, project: Path = ROOT) -> Path:
 
 
 def additions(stage: Stage) -> dict[str, Any]:
-    """What Chalice's template lacks: the stream's options, its real ARN, names that alarms know, our refusals."""
+    """What Chalice's template lacks: the streams' options and real ARNs, names that alarms know, our refusals."""
     arns = TemplateArns(stage.name)
-    stream = arns.of("orders/stream")
-    told = {"Variables": {"TRIBUTARY_ORDERS_STREAM_ARN": stream}}
-    destination = {"Type": "SQS", "Destination": arns.of("orders-dead")}
-    event = stream_options.OPTIONS | {"Stream": stream, "DestinationConfig": {"OnFailure": destination}}
     answers = {kind: gateway_answers.declared(answer) for kind, answer in gateway_answers.ANSWERS.items()}
     return {
         "Resources": {
-            "APIHandler": {"Properties": {"FunctionName": stage.function("api_handler"), "Environment": told}},
-            "DecideOrders": {
-                "Properties": {
-                    "FunctionName": stage.function("decide_orders"),
-                    "Environment": told,
-                    "Events": {"DecideOrdersDynamodbEventSource": {"Properties": event}},
-                }
-            },
+            "APIHandler": {"Properties": _named(stage, "api_handler", arns)},
             "RestAPI": {"Properties": {"DefinitionBody": {"x-amazon-apigateway-gateway-responses": answers}}},
+            **{to_cfn_resource_name(function): {"Properties": _reading(stage, function, arns)} for function in READERS},
         }
     }
+
+
+def _named(stage: Stage, function: str, arns: TemplateArns) -> dict[str, Any]:
+    return {"FunctionName": stage.function(function), "Environment": {"Variables": stream_arns(arns)}}
+
+
+def _reading(stage: Stage, function: str, arns: TemplateArns) -> dict[str, Any]:
+    options = stream_options.options(function, {"Type": "SQS", "Destination": arns.of("streams-dead")})
+    event = {"Properties": options | {"Stream": arns.of(f"{READERS[function].room}/stream")}}
+    name = to_cfn_resource_name(f"{function}-dynamodb-event-source")
+    return _named(stage, function, arns) | {"Events": {name: event}}
 
 
 def _chalice_package(project: Path, stage: Stage, merge: Path, out: Path) -> None:

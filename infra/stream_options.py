@@ -1,36 +1,53 @@
-"""What Chalice can't say about the orders stream: what becomes of a batch that keeps failing.
+"""What Chalice can't say about a stream: which records a function gets, what becomes of a batch that keeps failing.
 
 Without it a record that always fails blocks its shard for a day and is then lost.
 """
 
 import json
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 MINUTES_TO_SETTLE = 2.0
 RECORD_AGE_SECONDS = 21_600
-"""Six hours: a record given up then has eighteen more in the stream, and the fact stays in its table."""
+"""Six hours: a record given up then has eighteen more in the stream."""
 
-OPTIONS: dict[str, Any] = {
-    # A failing batch is halved until the record that fails is alone.
-    "BisectBatchOnFunctionError": True,
-    "MaximumRetryAttempts": 50,
-    "MaximumRecordAgeInSeconds": RECORD_AGE_SECONDS,
-    # Order holds for each item, which is all that deciding needs.
-    "ParallelizationFactor": 4,
-    # Facts are never removed; should one be, there is nothing to decide.
-    "FilterCriteria": {"Filters": [{"Pattern": json.dumps({"eventName": ["INSERT", "MODIFY"]})}]},
+
+@dataclass(frozen=True)
+class Reader:
+    """A function on the stream of a room's table: which events it gets, and how many batches of a shard at once."""
+
+    room: str
+    events: tuple[str, ...]
+    at_once: int = 1
+
+
+READERS: Mapping[str, Reader] = {
+    # Facts are never removed; should one be, there is nothing to decide. Order holds for each item, which is all
+    # that deciding needs.
+    "decide_orders": Reader("orders", ("INSERT", "MODIFY"), at_once=4),
+    # Entries are only ever inserted, so this is never invoked and costs nothing.
+    "watch_entries": Reader("entries", ("MODIFY", "REMOVE")),
 }
 
 
-def options(dead_letters_arn: Any) -> dict[str, Any]:
-    """All options of the mapping from the orders stream to its handler."""
-    return OPTIONS | {"DestinationConfig": {"OnFailure": {"Destination": dead_letters_arn}}}
+def options(function: str, dead_letters: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of the mapping from a stream to its function; what is given up is told to `dead_letters`."""
+    reader = READERS[function]
+    return {
+        # A failing batch is halved until the record that fails is alone.
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": 50,
+        "MaximumRecordAgeInSeconds": RECORD_AGE_SECONDS,
+        "ParallelizationFactor": reader.at_once,
+        "FilterCriteria": {"Filters": [{"Pattern": json.dumps({"eventName": reader.events})}]},
+        "DestinationConfig": {"OnFailure": dict(dead_letters)},
+    }
 
 
-def settle(lambda_client: Any, mapping_id: str, dead_letters_arn: str) -> bool:
+def settle(lambda_client: Any, mapping_id: str, wanted: Mapping[str, Any]) -> bool:
     """Set what differs on the mapping, and wait until it is in force; True if anything differed."""
-    wanted = options(dead_letters_arn)
     mapping = lambda_client.get_event_source_mapping(UUID=mapping_id)
     if not any(_differs(mapping.get(name), value) for name, value in wanted.items()):
         return False

@@ -37,6 +37,11 @@ def orders_stream_arn() -> str:
     return os.environ.get("TRIBUTARY_ORDERS_STREAM_ARN", PLACEHOLDER_STREAM)
 
 
+def entries_stream_arn() -> str:
+    """The entries table's stream, or a placeholder where no stage is rendered."""
+    return os.environ.get("TRIBUTARY_ENTRIES_STREAM_ARN", PLACEHOLDER_STREAM)
+
+
 def log_level() -> str:
     """The level of the function's log lines, `INFO` unless the stage says otherwise."""
     return os.environ.get("TRIBUTARY_LOG_LEVEL", "INFO")

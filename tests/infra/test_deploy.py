@@ -20,9 +20,10 @@ from infra.api_stand_in import api_stand_in
 from infra.deploy import CHALICE, Deployed, copy_app, deploy, destroy
 from infra.local_cloud import local_cloud
 from infra.paths import ROOT
+from infra.render import FUNCTIONS
 from infra.stack import StackError
 from infra.stage import Stage, StageError
-from infra.stream_options import RECORD_AGE_SECONDS
+from infra.stream_options import READERS, RECORD_AGE_SECONDS
 
 SMALL_APP = Path(__file__).with_name("small_app")
 
@@ -107,15 +108,42 @@ def test_an_order_can_be_decided_again_by_hand(first: Deployed) -> None:
     assert "shop#B-2" in [item["pk"]["S"] for item in decisions]
 
 
-def test_the_stream_has_a_failure_destination_and_bounds(first: Deployed) -> None:
-    function = first.stage.function("decide_orders")
+@pytest.mark.parametrize("handler", READERS)
+def test_each_stream_has_its_filter_a_failure_destination_and_bounds(first: Deployed, handler: str) -> None:
+    function = first.stage.function(handler)
     found = first.stage.client("lambda").list_event_source_mappings(FunctionName=function)
     (mapping,) = found["EventSourceMappings"]
+    assert f":table/tributary-trial-{READERS[handler].room}/stream/" in mapping["EventSourceArn"]
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["BisectBatchOnFunctionError"]
     assert mapping["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS
     assert mapping["MaximumRetryAttempts"] > 0
-    assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(":tributary-trial-orders-dead")
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(":tributary-trial-streams-dead")
+    (chosen,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(chosen["Pattern"]) == {"eventName": list(READERS[handler].events)}
+
+
+def test_only_changed_entries_wake_who_watches_them(first: Deployed) -> None:
+    table, entry = "tributary-trial-entries", {"pk": {"S": "account"}, "sk": {"S": "entry"}}
+    dynamodb = first.stage.client("dynamodb")
+    dynamodb.put_item(TableName=table, Item=entry)
+    dynamodb.put_item(TableName=table, Item=entry | {"pk": {"S": "another"}})
+    dynamodb.update_item(
+        TableName=table, Key=entry, UpdateExpression="SET a = :a", ExpressionAttributeValues={":a": {"N": "1"}}
+    )
+    dynamodb.delete_item(TableName=table, Key=entry)
+    for _ in range(100):
+        if (seen := told(first.stage, "watch_entries"))[-1:] == ["seen: REMOVE account"]:
+            break
+        time.sleep(0.1)
+    assert seen == ["seen: MODIFY account", "seen: REMOVE account"]
+
+
+def told(stage: Stage, handler: str) -> list[str]:
+    """What a function has printed of the records that it saw."""
+    found = stage.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{stage.function(handler)}")
+    lines = [event["message"].strip() for event in found["events"]]
+    return [line for line in lines if line.startswith("seen: ")]
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("DELETE", "/health")])
@@ -130,14 +158,14 @@ def test_api_gateway_refuses_as_the_app_would(first: Deployed, method: str, path
 
 def test_each_function_has_its_own_role_with_its_rendered_policy(first: Deployed, project: Path) -> None:
     client, roles = first.stage.client("iam"), set()
-    for handler in ("api_handler", "decide_orders"):
+    for handler in FUNCTIONS:
         function = first.stage.client("lambda").get_function(FunctionName=first.stage.function(handler))
         role = function["Configuration"]["Role"].rpartition("/")[2]
         (name,) = client.list_role_policies(RoleName=role)["PolicyNames"]
         given = client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         assert given == json.loads((project / ".chalice" / f"policy-trial-{handler}.json").read_text())
         roles.add(role)
-    assert len(roles) == 2
+    assert len(roles) == len(FUNCTIONS)
 
 
 def test_a_second_clone_changes_nothing(

@@ -30,19 +30,24 @@ def resources(packaged: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_template_has_the_stream_as_the_data_stack_exports_it(resources: dict[str, Any]) -> None:
-    event = resources["DecideOrders"]["Properties"]["Events"]["DecideOrdersDynamodbEventSource"]["Properties"]
-    assert event["Stream"] == {"Fn::ImportValue": "tributary-prod-OrdersStreamArn"}
+@pytest.mark.parametrize(("function", "stream"), [("DecideOrders", "Orders"), ("WatchEntries", "Entries")])
+def test_the_template_has_each_stream_as_the_data_stack_exports_it(
+    resources: dict[str, Any], function: str, stream: str
+) -> None:
+    (event,) = (event["Properties"] for event in resources[function]["Properties"]["Events"].values())
+    assert event["Stream"] == {"Fn::ImportValue": f"tributary-prod-{stream}StreamArn"}
+    variables = resources[function]["Properties"]["Environment"]["Variables"]
+    assert variables[f"TRIBUTARY_{stream.upper()}_STREAM_ARN"] == event["Stream"]
     assert event["StartingPosition"] == "TRIM_HORIZON"
     assert event["BisectBatchOnFunctionError"]
     assert event["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS
-    assert "orders-dead" in json.dumps(event["DestinationConfig"])
+    assert "streams-dead" in json.dumps(event["DestinationConfig"])
 
 
 def test_packaged_functions_have_the_names_that_alarms_watch(resources: dict[str, Any]) -> None:
     functions = [body for body in resources.values() if body["Type"] == "AWS::Serverless::Function"]
     names = {function["Properties"]["FunctionName"] for function in functions}
-    assert names == {"tributary-prod", "tributary-prod-decide_orders"}
+    assert names == {"tributary-prod", "tributary-prod-decide_orders", "tributary-prod-watch_entries"}
 
 
 def test_the_packaged_api_refuses_as_the_app_does(resources: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.paths import ROOT
-from infra.policies import NEVER_ON_ENTRIES, POLICIES, StageArns, TemplateArns, policy
+from infra.policies import BY_LAMBDA, NEVER_ON_ENTRIES, POLICIES, StageArns, TemplateArns, policy
 from infra.render import FUNCTIONS, environment, render, render_placeholders
 from infra.stage import Stage
 from infra.tables import table_definitions
@@ -16,7 +16,8 @@ TABLES = {definition["TableName"]: definition for definition in table_definition
 OUTPUTS = {
     "TablePrefix": "tributary-prod-",
     "OrdersStreamArn": f"{ACCOUNT}/tributary-prod-orders/stream/2026-11-21T00:00:00.000",
-    "OrdersDeadLettersArn": "arn:aws:sqs:eu-central-1:123456789012:tributary-prod-orders-dead",
+    "EntriesStreamArn": f"{ACCOUNT}/tributary-prod-entries/stream/2026-11-21T00:00:00.000",
+    "StreamsDeadLettersArn": "arn:aws:sqs:eu-central-1:123456789012:tributary-prod-streams-dead",
 } | {f"{name.capitalize()}TableArn": f"{ACCOUNT}/tributary-prod-{name}" for name in TABLES}
 
 
@@ -34,7 +35,7 @@ def test_no_function_may_change_an_entry(function: str) -> None:
     (denied,) = statements(function, "Deny")
     assert denied["Resource"] == [f"{ACCOUNT}/tributary-prod-entries"]
     assert set(denied["Action"]) == set(NEVER_ON_ENTRIES)
-    allowed = set(POLICIES[function]["entries"])
+    allowed = set(POLICIES[function].get("entries", ()))
     assert not allowed & set(NEVER_ON_ENTRIES)
 
 
@@ -51,7 +52,7 @@ def test_only_named_actions_on_named_things(function: str) -> None:
 def test_only_tables_and_indexes_that_exist(function: str) -> None:
     for thing in POLICIES[function]:
         room, _, rest = thing.partition("/")
-        if thing == "orders-dead":
+        if thing == "streams-dead":
             continue
         table = TABLES[room]
         if rest.startswith("index/"):
@@ -69,9 +70,14 @@ def test_nobody_writes_what_another_function_decides() -> None:
     assert not writes & set(POLICIES["decide_orders"]["orders"])
 
 
+def test_who_watches_entries_touches_no_table() -> None:
+    assert POLICIES["watch_entries"].keys() == {"entries/stream", "entries/stream/*", "streams-dead"}
+    assert all(set(actions) <= set(BY_LAMBDA) for actions in POLICIES["watch_entries"].values())
+
+
 def test_a_function_writes_to_its_own_log_group_only() -> None:
-    for function, group in (("api_handler", "tributary-prod"), ("decide_orders", "tributary-prod-decide_orders")):
-        arn = f"arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/{group}:*"
+    for function in FUNCTIONS:
+        arn = f"arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/{Stage('prod').function(function)}:*"
         assert statements(function, "Allow")[-1]["Resource"] == [arn]
 
 
@@ -89,7 +95,7 @@ def test_rendering_a_stage_again_changes_nothing(tmp_path: Any) -> None:
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text((ROOT / ".chalice" / "config.json").read_text())
     stage = Stage("prod")
-    told = environment(stage, OUTPUTS["OrdersStreamArn"])
+    told = environment(stage, StageArns(OUTPUTS))
     assert render(tmp_path, stage, told, StageArns(OUTPUTS))
     assert not render(tmp_path, stage, told, StageArns(OUTPUTS))
     config = json.loads((tmp_path / ".chalice" / "config.json").read_text())
@@ -99,6 +105,7 @@ def test_rendering_a_stage_again_changes_nothing(tmp_path: Any) -> None:
         "TRIBUTARY_TABLE_PREFIX": "tributary-prod-",
         "TRIBUTARY_LOG_LEVEL": "INFO",
         "TRIBUTARY_ORDERS_STREAM_ARN": OUTPUTS["OrdersStreamArn"],
+        "TRIBUTARY_ENTRIES_STREAM_ARN": OUTPUTS["EntriesStreamArn"],
     }
     for function in FUNCTIONS:
         named = config["stages"]["prod"]["lambda_functions"][function]["iam_policy_file"]

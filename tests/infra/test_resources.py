@@ -17,7 +17,7 @@ from infra.policies import POLICIES, READ_STREAM, SEND
 from infra.render import FUNCTIONS
 from infra.sam import CFN_LINT
 from infra.stage import Stage
-from infra.stream_options import options
+from infra.stream_options import READERS, options
 from infra.tables import room, table_definitions
 from infra.template import RESOURCES, plain_name, resources, template
 
@@ -88,12 +88,17 @@ def test_queues_are_encrypted_and_work_that_fails_is_kept_two_weeks() -> None:
     }
 
 
-def test_every_stream_that_is_read_has_a_failure_destination() -> None:
+def test_every_stream_that_is_read_has_its_options() -> None:
     readers = [name for name, things in POLICIES.items() if READ_STREAM in things.values()]
-    assert readers == ["decide_orders"]
-    assert POLICIES["decide_orders"]["orders-dead"] == SEND
-    chosen = options("arn-of-the-queue")
-    assert chosen["DestinationConfig"]["OnFailure"]["Destination"] == "arn-of-the-queue"
+    assert readers == list(READERS)
+
+
+@pytest.mark.parametrize("function", READERS)
+def test_what_a_function_gives_up_is_told_and_bounded(function: str) -> None:
+    assert POLICIES[function][f"{READERS[function].room}/stream"] == READ_STREAM
+    assert POLICIES[function]["streams-dead"] == SEND
+    chosen = options(function, {"Destination": "arn-of-the-queue"})
+    assert chosen["DestinationConfig"] == {"OnFailure": {"Destination": "arn-of-the-queue"}}
     assert chosen["BisectBatchOnFunctionError"]
     assert chosen["MaximumRetryAttempts"] > 0
     assert 0 < chosen["MaximumRecordAgeInSeconds"] < 86_400

@@ -2,7 +2,9 @@
 
 import os
 
-ORDERS_STREAM = os.environ.get("TRIBUTARY_ORDERS_STREAM_ARN", "arn:aws:dynamodb:us-east-1:0:table/none/stream/0")
+NO_STREAM = "arn:aws:dynamodb:us-east-1:0:table/none/stream/0"
+ORDERS_STREAM = os.environ.get("TRIBUTARY_ORDERS_STREAM_ARN", NO_STREAM)
+ENTRIES_STREAM = os.environ.get("TRIBUTARY_ENTRIES_STREAM_ARN", NO_STREAM)
 
 
 def table(room: str) -> str:
