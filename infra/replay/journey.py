@@ -96,7 +96,7 @@ class _Mapper:
         counts, full = basket_counts(), mapping["households"]["baskets"]
         self.households = self._taken("household", counts, max(baskets, full))
         chosen = {household: counts[household] for household in self.households}
-        self.buyers = set(self._taken("part", chosen, baskets) if baskets < full else chosen)
+        self.buyers = set(self._taken("handful", chosen, baskets) if baskets < full else chosen)
         every = mapping["distributors"]["every"]
         self.cast = [_user(household) for household in self.households[::every]]
         self.distributors = [self._distributor(number) for number in range(len(self.cast))]

@@ -319,7 +319,7 @@ def _world(mapping: dict[str, Any], baskets: int) -> World:
     world.households = _enough(world, "household", seen, max(baskets, full))
     world.buyers = set(world.households)
     if baskets < full:
-        world.buyers = set(_enough(world, "part", {each: seen[each] for each in world.households}, baskets))
+        world.buyers = set(_enough(world, "handful", {each: seen[each] for each in world.households}, baskets))
     every = mapping["distributors"]["every"]
     world.sellers = [_user(household) for i, household in enumerate(world.households) if i % every == 0]
     return world
