@@ -295,6 +295,14 @@ def test_attributions_are_judged_in_turn_though_decided_at_once(market: Market) 
     assert days["other"] == [("03-05", 9000), ("03-06", -9000)]
 
 
+def test_what_is_about_to_be_taken_back_is_not_released(market: Market) -> None:
+    market.tell("A-1", completed_at=at())
+    market.attribute("A-1", "top")
+    market.decide("A-1")
+    assert kinds(market, "seller") == [("accrue", 1000), ("clawback", 1000)]
+    assert balances(market, "seller", "middle", "top") == [(0, 0), (0, 0), (0, 1000)]
+
+
 def test_uncredited_orders_may_be_given_to_somebody(market: Market) -> None:
     market.tell("A-1", referral_code=None)
     market.decide("A-1")

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from pynamodb.exceptions import PutError
 
 from chalicelib.commissions import service
 from chalicelib.ledger.model import Account
@@ -123,6 +125,21 @@ def test_a_poisoned_order_is_put_aside_whole_and_the_others_are_finished(market:
     assert one.record == json.loads(json.dumps(stream.of("B")[-1]))
     stream.deliver()
     assert len(quarantined(market)) == 1
+
+
+def test_what_the_store_calls_invalid_is_put_aside(
+    market: Market, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be refused for ever, so it isn't left for later."""
+    market.tell("A")
+    answer = {"Error": {"Code": "ValidationException", "Message": "Item size has exceeded the maximum"}}
+
+    def refuse(*_: object) -> None:
+        raise PutError("Failed to put item", ClientError(answer, "PutItem"))
+
+    monkeypatch.setattr(service, "decide", refuse)
+    stream.deliver()
+    assert quarantined(market)[0].reason.startswith("PutError")
 
 
 def poison(order_id: str, market: Market) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.shared.tables import reading_once
 from infra.replay.journey import plan_journey
 from tests.support_market import Market, at
 from tests.support_meter import Meter, metered
@@ -80,14 +79,13 @@ def test_three_tiers(
     bill = Bill({"order": 6, "order again": 1, "completion": 5, "refund": 5})
     for sku, _ in Counter(line["sku"] for body in baskets for line in body["lines"]).most_common(3):
         market.rule(sku, mode="at_least", rate_bp=500, fixed_minor=3)
-    with reading_once():
-        for i, body in enumerate(baskets[::3]):
-            bill.add("order", told(market, body))
-            if i % 4 == 0:
-                with metered() as meter:
-                    market.tell(**body, expect=200)
-                bill.add("order again", meter)
-                finish(market, body, bill)
+    for i, body in enumerate(baskets[::3]):
+        bill.add("order", told(market, body))
+        if i % 4 == 0:
+            with metered() as meter:
+                market.tell(**body, expect=200)
+            bill.add("order again", meter)
+            finish(market, body, bill)
     with metered() as meter:
         stream.deliver(stream.of(*(body["order_id"] for body in baskets[:60])))
     assert meter.writes == []
@@ -102,11 +100,10 @@ def test_one_tier(
 ) -> None:
     market = make_market(uplines=[])
     bill = Bill({"order": 4, "completion": 3, "refund": 3})
-    with reading_once():
-        for i, body in enumerate(baskets[::6]):
-            bill.add("order", told(market, body))
-            if i % 4 == 0:
-                finish(market, body, bill)
+    for i, body in enumerate(baskets[::6]):
+        bill.add("order", told(market, body))
+        if i % 4 == 0:
+            finish(market, body, bill)
     assert bill.share("order", 4) > 0.9
     with capsys.disabled():
         print(f"\nwrite units, one tier, real baskets (number x units)\n{bill}")
