@@ -18,7 +18,7 @@ events = Blueprint(__name__)
 )
 def decide_orders(event: DynamoDBEvent) -> None:
     """Decide and book each order of the batch. Raises streams.Unfinished if the store failed for any."""
-    streams.work_off(event, "orders", order_of, _decide)
+    streams.work_off(event, "orders", order_of, _decide, service.foresee)
 
 
 def _decide(order: Subject) -> None:

@@ -4,9 +4,11 @@ Deciding is level-triggered: it reads all facts and the journal, and writes what
 called. Each write has a key from its cause, so two workers, a crash or a replay end at the same journal and entries.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from chalicelib.catalog import service as catalog
@@ -36,6 +38,7 @@ from chalicelib.programs.model import Program
 from chalicelib.referrals.model import Attribution, Reason
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, NotFound
+from chalicelib.shared.streams import Subject
 
 STEPS_MAX: Final = 1_000
 """Decisions one call may write: more than 500 refunds, 100 attributions and their withdrawals ever need."""
@@ -98,10 +101,19 @@ def decide(program_id: str, order_id: str) -> None:
     Raises ledger.DivergentReplay if a cause would make another entry than it did.
     """
     program = programs.get(program_id)
+    journal = tables.first_look(program_id, order_id)
     for _ in range(STEPS_MAX):
-        case = _case(program, order_id)
+        case = _case_of(program, orders.facts_of(program_id, order_id), journal)
         if case is None or _caught_up(case):
             return
+        journal = tables.read_journal(program_id, order_id)
+    raise RuntimeError(f"Order {order_id} of {program_id} isn't decided after {STEPS_MAX} tries")
+
+
+def foresee(found: Iterable[Subject]) -> None:
+    """Within `tables.reading_once`: see with few calls which of a batch's orders have no journal yet."""
+    for program_id, of_program in groupby(sorted(found), key=attrgetter("program_id")):
+        tables.decided_of(program_id, (subject.key for subject in of_program))
 
 
 def _caught_up(case: Case) -> bool:
@@ -134,12 +146,6 @@ def _after(case: Case, decision: Decision) -> Case:
 def _decided_at(case: Case) -> datetime:
     """The program's clock, never before a decision that was made or the fact that it is about."""
     return max([case.program.now(), case.order.received_at, *(d.at for d in case.journal[-1:])])
-
-
-def _case(program: Program, order_id: str) -> Case | None:
-    """The order's case, None while there is nothing to judge: it isn't told or isn't paid yet."""
-    facts = orders.facts_of(program.program_id, order_id)
-    return _case_of(program, facts, tables.read_journal(program.program_id, order_id)) if facts.paid_at else None
 
 
 def _case_of(program: Program, facts: Facts, journal: Journal) -> Case | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from pynamodb.attributes import UnicodeAttribute
 
@@ -11,6 +11,8 @@ from chalicelib.commissions.model import Beneficiary, Cause, Decision, ProductTe
 from chalicelib.referrals.model import Reason
 from chalicelib.shared import clock
 from chalicelib.shared.tables import JsonAttribute, Table
+
+_FIRST: Final = f"{1:06}"
 
 
 class DecisionItem(Table):
@@ -56,8 +58,14 @@ def read_journal(program_id: str, order_id: str) -> list[Decision]:
 
 def decided_of(program_id: str, order_ids: Iterable[str]) -> set[str]:
     """Those of these orders that have a first decision."""
-    found = DecisionItem.find_many((f"{program_id}#{order_id}", f"{1:06}") for order_id in order_ids)
+    found = DecisionItem.find_many((f"{program_id}#{order_id}", _FIRST) for order_id in order_ids)
     return {item.pk.partition("#")[2] for item in found}
+
+
+def first_look(program_id: str, order_id: str) -> list[Decision]:
+    """The journal, unless a batch has already seen that it is empty: then another worker may have begun it since."""
+    begun = DecisionItem.find(f"{program_id}#{order_id}", _FIRST, consistent=True)
+    return [] if begun is None else read_journal(program_id, order_id)
 
 
 def _decision(item: DecisionItem) -> Decision:

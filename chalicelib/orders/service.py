@@ -256,8 +256,8 @@ def attribute_by_hand(
 ) -> Attribution:
     """Say by hand whose a paid order is, None: nobody's. What was booked is taken back and booked anew by the stream.
 
-    Raises NotFound; Conflict `not_attributable` (unpaid, another currency), `distributor_not_approved`, `too_many_changes`; Invalid
-    `unknown_distributor`.
+    Raises NotFound; Conflict `not_attributable` (unpaid, another currency), `distributor_not_approved`,
+    `too_many_changes`; Invalid `unknown_distributor`.
     """
     order, facts = get(program.program_id, order_id)
     if order.content.paid_at is None:

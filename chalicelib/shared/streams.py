@@ -4,7 +4,7 @@ Right with and without what the deploy sets on the event source mapping: whateve
 what was done before is met again by its key.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from chalice.app import DynamoDBEvent, DynamoDBRecord
@@ -30,13 +30,17 @@ def work_off(
     source: str,
     subject_of: Callable[[DynamoDBRecord], Subject],
     handle: Callable[[Subject], None],
+    foresee: Callable[[Iterable[Subject]], None],
 ) -> None:
     """Handle each subject of a batch once. Raises Unfinished if the store failed for any of them.
+
+    `foresee` is shown the batch first: it may read together what `handle` will read one by one.
 
     A handler is level-triggered: it reads what is true now, so many records of one subject are one piece of work.
     """
     records = {subject_of(record): record for record in event if record.event_name != "REMOVE"}
     with reading_once():
+        foresee(records)
         left = [subject for subject, record in records.items() if not _finished(source, subject, record, handle)]
     log.info("stream", source=source, subjects=len(records), left=len(left))
     if left:
