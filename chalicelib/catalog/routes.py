@@ -62,7 +62,7 @@ class CouponAnswer(http.Answer):
     distributor_id: str
 
 
-@routes.put("/v1/products/{sku}", "O", body=ProductBody, answer=ProductAnswer)
+@routes.put("/v1/products/{sku}", "O", body=ProductBody, answer=ProductAnswer, status=201)
 def set_product(call: Call, sku: str, body: ProductBody) -> Reply:
     """Tell what a product earns from `effective_at` on."""
     terms = service.Terms(
@@ -100,7 +100,7 @@ def end_product(call: Call, sku: str) -> None:
     service.end_rule(call.caller, programs.get(call.program_id), sku)
 
 
-@routes.put("/v1/coupons/{code}", "O", body=CouponBody, answer=CouponAnswer)
+@routes.put("/v1/coupons/{code}", "O", body=CouponBody, answer=CouponAnswer, status=201)
 def set_coupon(call: Call, code: str, body: CouponBody) -> Reply:
     """Make a coupon a distributor's from now on."""
     coupon, new = service.set_coupon(call.caller, programs.get(call.program_id), code, body.distributor_id)

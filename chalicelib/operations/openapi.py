@@ -188,7 +188,7 @@ def _parameters(route: Route, query: Json) -> list[Json]:
 
 
 def _responses(route: Route, names: _Named) -> Json:
-    statuses = {201: "New", 200: "The same again"} if route.status == 201 else {route.status: "Done"}
+    statuses = {201: "New", 200: "Known before"} if route.status == 201 else {route.status: "Done"}
     return {
         **{str(status): _success(route, names, words) for status, words in statuses.items()},
         "default": {"$ref": "#/components/responses/Problem"},
