@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,10 @@ NOW = "2026-03-04T10:00:00+08:00"
 """Where a test program's clock stands at first."""
 
 PATIENCE_SECONDS = 60.0
-"""How long the stream may take; it mostly takes milliseconds."""
+"""How long an answer, or the stream, may take; they mostly take milliseconds."""
+
+HEARD_MAX = 20
+"""How many answers of one kind are kept, to be held against the API's description."""
 
 _numbers = count(1)
 
@@ -28,9 +32,10 @@ class Http(Api):
 
     def __init__(self, url: str, connections: int = 20) -> None:
         self._url = url
-        self._pool = urllib3.PoolManager(
-            maxsize=connections, retries=False, timeout=urllib3.Timeout(connect=5, read=35)
-        )
+        patience = urllib3.Timeout(connect=5, read=PATIENCE_SECONDS)
+        self._pool = urllib3.PoolManager(maxsize=connections, retries=False, timeout=patience)
+        self.heard: defaultdict[tuple[str, str, int], list[Answer]] = defaultdict(list)
+        """Some answers by method, path without its query, and status."""
 
     def send(self, method: str, path: str, body: Any, key: str | None, **headers: str) -> Answer:
         """See `tests.support.Api.send`."""
@@ -40,8 +45,12 @@ class Http(Api):
         if key is not None:
             sent["authorization"] = f"Bearer {key}"
         raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-        answer = self._pool.request(method, self._url + path, headers=sent, body=raw)
-        return Answer(answer.status, answer.headers, answer.data.decode())
+        said = self._pool.request(method, self._url + path, headers=sent, body=raw)
+        answer = Answer(said.status, said.headers, said.data.decode())
+        alike = self.heard[method, path.partition("?")[0], answer.status]
+        if len(alike) < HEARD_MAX:
+            alike.append(answer)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -174,9 +183,9 @@ class Shop:
         return done(self.api.post("/v1/clicks", body, key=self.keys.storefront), 201)
 
     def move_clock(self, to: str) -> None:
-        """Put the program's clock forward, and wait until all that became due has run."""
+        """Put the program's clock forward once all orders are decided, and wait until what became due has run."""
         move = partial(self.api.post, "/v1/test/clock", {"now": to}, key=self.keys.operator)
-        done(move(), 202)
+        done(until(move, lambda said: said.status != 409 or said.code != "orders_undecided"), 202)
         until(lambda: self.api.get("/v1/test/clock", key=self.keys.operator).json, lambda it: it["moving_to"] is None)
 
     def explained(self, order_id: str) -> dict[str, Any]:

@@ -12,16 +12,24 @@ from tests.journeys.client import Cloud, Http, Shop
 from tests.journeys.plans import plan
 
 HERE = Path(__file__).parent
-LAST = "test_permissions.py"
-"""What looks back at all journeys."""
+LAST = {"test_description.py", "test_permissions.py"}
+"""Those that look back at all journeys."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The journeys stay where they were among the tests; the one that looks back comes after the others."""
+    """The journeys stay where they were among the tests; those that look back come after the others."""
     places = [i for i, item in enumerate(items) if item.path.parent == HERE]
-    journeys = sorted((items[i] for i in places), key=lambda item: item.path.name == LAST)
+    journeys = sorted((items[i] for i in places), key=lambda item: item.path.name in LAST)
     for place, journey in zip(places, journeys, strict=True):
         items[place] = journey
+
+
+@pytest.fixture(scope="session")
+def all_ran(request: pytest.FixtureRequest) -> None:
+    """For those that look back: they need all journeys."""
+    asked_for = {item.path for item in request.session.items}
+    if not asked_for.issuperset(HERE.glob("test_*.py")):
+        pytest.skip("this looks back at all journeys, and not all were asked for")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What isn't a success, and the API's description of itself."""
+"""What isn't a success: always a problem answer with a stable code."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.client import NOW, Cloud, Shop, order
+from tests.journeys.client import Cloud, Shop, order
 from tests.journeys.plans import plan
 from tests.support import Answer
 
@@ -172,50 +172,3 @@ def test_the_health_names_the_release(cloud: Cloud) -> None:
     answer = cloud.api.get("/health")
     assert answer.json["status"] == "ok"
     assert re.fullmatch(r"\d+\.\d+\.\d+", answer.json["version"])
-
-
-def test_the_page_is_html_and_names_every_route(cloud: Cloud) -> None:
-    page = cloud.api.get("/docs")
-    assert page.status == 200
-    assert page.headers["Content-Type"].startswith("text/html")
-    for path in cloud.api.get("/v1/openapi.json").json["paths"]:
-        assert path in page.text.replace("<wbr>", "")
-
-
-def refs(node: Any) -> set[str]:
-    """All `$ref`s below a node."""
-    if isinstance(node, dict):
-        own = {node["$ref"]} if "$ref" in node else set()
-        return own.union(*map(refs, node.values()))
-    return set().union(*map(refs, node)) if isinstance(node, list) else set()
-
-
-def test_the_document_is_openapi_and_holds_what_it_names(cloud: Cloud) -> None:
-    answer = cloud.api.get("/v1/openapi.json")
-    assert answer.headers["Content-Type"] == "application/json"
-    document = answer.json
-    assert document["openapi"].startswith("3.1.")
-    for ref in refs(document):
-        node = document
-        for step in ref.removeprefix("#/").split("/"):
-            node = node[step]
-    operations = [operation for path in document["paths"].values() for operation in path.values()]
-    ids = [operation["operationId"] for operation in operations]
-    assert len(ids) == len(set(ids))
-    for path, item in document["paths"].items():
-        for operation in item.values():
-            named = {p["name"] for p in operation["parameters"] if p.get("in") == "path"}
-            assert named == set(re.findall(r"{(\w+)}", path))
-            assert operation["responses"]
-
-
-def test_answers_are_as_the_document_says(told: Shop) -> None:
-    """The names of an order's fields, deep down, against the schema that is served."""
-    document = told.api.get("/v1/openapi.json").json
-    answer = send(told, order("schema", 1000, visitor_id="v", metadata={"till": [1, {"a": None}]}))
-    schema = document["paths"]["/v1/orders"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
-    named = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    assert answer.json.keys() == named["properties"].keys()
-    assert set(named["required"]) <= answer.json.keys()
-    assert answer.json["paid_at"] == "2026-03-04T02:00:00Z"
-    assert NOW.endswith("+08:00")
