@@ -43,7 +43,7 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "programs": GET,
         "catalog": BATCH_GET,
         "distributors": GET,
-        "decisions": QUERY + PUT,
+        "decisions": QUERY + BATCH_GET + PUT,
         "entries": GET + BATCH_GET + PUT,
         "ops": PUT,
     },
