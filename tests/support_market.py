@@ -1,8 +1,12 @@
 """A shop with three distributors in a chain, whose orders are told over HTTP and decided at once when asked."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
 from chalicelib.access.model import Caller, Scope
 from chalicelib.commissions import service as commissions
@@ -22,6 +26,36 @@ def at(days: float = 0, minutes: float = 0) -> str:
     return (START + timedelta(days=days, minutes=minutes)).isoformat()
 
 
+def _tables() -> dict[str, Any]:
+    return {name: table.items for name, table in dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables.items()}
+
+
+class Kept:
+    """Markets made before: what making one has written is put into the tables again, which is twenty times faster."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[Market, dict[str, Any]]] = {}
+
+    def get(self, name: str, make: Callable[[], "Market"]) -> "Market":
+        """The market of this name, in this test's tables."""
+        if name not in self._made:
+            before = {table: {pk: set(items) for pk, items in held.items()} for table, held in _tables().items()}
+            market = make()
+            written = {
+                table: {
+                    pk: {sk: item for sk, item in items.items() if sk not in before[table].get(pk, ())}
+                    for pk, items in held.items()
+                }
+                for table, held in _tables().items()
+            }
+            self._made[name] = (market, written)
+        market, written = self._made[name]
+        for table, held in _tables().items():
+            for pk, items in written[table].items():
+                held[pk].update(items)
+        return market.again()
+
+
 class Market:
     """`seller` was brought by `middle`, `middle` by `top`; orders carry the seller's code unless they say otherwise."""
 
@@ -30,6 +64,12 @@ class Market:
         self.who: dict[str, dict[str, Any]] = {}
         for name, sponsor in (("top", None), ("middle", "top"), ("seller", "middle")):
             self.join(name, sponsor)
+
+    def again(self) -> "Market":
+        """The same market, for a test to add to."""
+        copied = copy.copy(self)
+        copied.who = dict(self.who)
+        return copied
 
     def join(self, name: str, sponsor: str | None = None) -> str:
         """A new distributor's id."""
