@@ -11,7 +11,9 @@ from typing import Any
 
 import urllib3
 
-from infra.local_cloud import LocalStage
+from infra.local_cloud import Judgement, LocalStage
+from infra.policies import POLICIES
+from infra.stage import Stage
 from tests.support import Answer, Api
 from tests.support import Shop as Keys
 
@@ -69,6 +71,16 @@ class Cloud:
     def platform_key(self) -> str:
         """The secret of a platform key."""
         return self.stage.platform_key
+
+    def judged(self) -> set[Judgement]:
+        """What the functions asked of AWS so far."""
+        stage = Stage(self.stage.stage, self.stage.endpoint)
+        functions = {stage.function(handler) for handler in POLICIES}
+        return {one for one in self.stage.judgements() if one.function in functions}
+
+    def refused(self) -> set[Judgement]:
+        """What of it their policies don't allow."""
+        return {one for one in self.judged() if one.decision != "Allow"}
 
 
 def until(what: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = PATIENCE_SECONDS) -> Any:

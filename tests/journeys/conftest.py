@@ -39,6 +39,12 @@ def cloud() -> Iterator[Cloud]:
         yield Cloud(stage, Http(stage.url))
 
 
+@pytest.fixture(autouse=True)
+def permitted(cloud: Cloud) -> None:
+    """Don't wait for what a function isn't allowed to do."""
+    assert cloud.refused() == set(), "a policy lacks something; infra/policies.py"
+
+
 @pytest.fixture
 def make_shop(cloud: Cloud) -> Callable[..., Shop]:
     """Make a shop with a program of its own: `make_shop(plan(200, ()), currency="USD")`."""

@@ -3,7 +3,13 @@
 The local cloud judges every call of a function by its role's policy, as AWS does, and keeps a record of it.
 """
 
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.local_cloud import Judgement
 from infra.policies import BY_LAMBDA, POLICIES
@@ -14,18 +20,46 @@ Permission = tuple[str, str, str]
 """Function, thing and action, as `infra.policies` names them."""
 
 
-@pytest.fixture(scope="module")
-def judged(cloud: Cloud, all_ran: None) -> set[Judgement]:
-    """What the functions did in all journeys."""
-    return cloud.stage.judgements()
+@pytest.fixture
+def decides(cloud: Cloud) -> Any:
+    """A DynamoDB client of somebody who may do what `decide_orders` may."""
+    stage = Stage(cloud.stage.stage, cloud.stage.endpoint)
+    iam = stage.client("iam")
+    function = stage.client("lambda").get_function(FunctionName=stage.function("decide_orders"))
+    role = function["Configuration"]["Role"].rpartition("/")[2]
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    given = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    iam.create_user(UserName="somebody")
+    iam.put_user_policy(UserName="somebody", PolicyName="given", PolicyDocument=json.dumps(given))
+    key = iam.create_access_key(UserName="somebody")["AccessKey"]
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=cloud.stage.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
 
 
-def test_nothing_was_refused(judged: set[Judgement]) -> None:
-    assert {one for one in judged if one.decision != "Allow"} == set()
+def test_the_local_cloud_refuses_what_a_policy_does(cloud: Cloud, decides: Any) -> None:
+    item = {"pk": {"S": "nobody's"}, "sk": {"S": "nothing"}}
+    table = Stage(cloud.stage.stage, cloud.stage.endpoint).table_prefix
+    delete = {"Delete": {"TableName": f"{table}entries", "Key": item}}
+    assert "Item" not in decides.get_item(TableName=f"{table}programs", Key=item)
+    refused: list[Callable[[], Any]] = [
+        lambda: decides.get_item(TableName=f"{table}access", Key=item),
+        lambda: decides.put_item(TableName=f"{table}orders", Item=item),
+        lambda: decides.delete_item(TableName=f"{table}entries", Key=item),
+        lambda: decides.scan(TableName=f"{table}orders"),
+        lambda: decides.transact_write_items(TransactItems=[delete]),
+    ]
+    for call in refused:
+        with pytest.raises(ClientError, match="not authorized"):
+            call()
 
 
-def test_what_is_allowed_is_what_was_used(cloud: Cloud, judged: set[Judgement]) -> None:
-    used = {permission(cloud, one) for one in judged}
+def test_what_is_allowed_is_what_was_used(cloud: Cloud, all_ran: None) -> None:
+    used = {permission(cloud, one) for one in cloud.judged()}
     allowed = {
         (function, thing, action)
         for function, things in POLICIES.items()
