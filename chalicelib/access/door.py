@@ -28,6 +28,8 @@ LETTERS: Final = {
 }
 """api.md's letters for scopes."""
 
+_LASTING: Final = frozenset({"ValidationException", "AccessDeniedException", "ResourceNotFoundException"})
+"""What the store refuses however often it is asked: our fault, not the moment's."""
 _ID: Final = re.compile(ids.EXTERNAL_ID)
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -142,17 +144,25 @@ def _serve(route: Route, view: View, request: Request, path_ids: dict[str, str])
     except DomainError as error:
         return _problem(route, error, request_id)
     except PynamoDBException as error:
-        if error.cause_response_code == "ValidationException" and "cursor" in (request.query_params or {}):
-            return _problem(route, pages.another_lists(), request_id)
-        # A time-out or a throttle outlived the retries. Every write can be repeated, so the caller may just try again.
-        log.error("unavailable", trace=True, request_id=request_id, route=route.path)
-        return _problem(route, _Unavailable(), request_id)
+        return _problem(route, _of_the_store(error, route, request, request_id), request_id)
     except Exception:
         # The edge of the process: a caller gets a problem answer and no trace; the log gets the trace, and an alarm.
         log.error("internal_error", trace=True, request_id=request_id, route=route.path)
         return _problem(route, _Internal(), request_id)
     log.info("request", route=f"{route.method} {route.path}", status=reply.status, request_id=request_id)
     return http.respond(reply.status, reply.body, request_id, reply.kind)
+
+
+def _of_the_store(error: PynamoDBException, route: Route, request: Request, request_id: str) -> DomainError:
+    """What a caller is told when the store fails.
+
+    A time-out or a throttle that outlived the retries passes; every write can be repeated, so the caller may try again.
+    """
+    if error.cause_response_code == "ValidationException" and "cursor" in (request.query_params or {}):
+        return pages.another_lists()
+    passes = error.cause_response_code not in _LASTING
+    log.error("unavailable" if passes else "internal_error", trace=True, request_id=request_id, route=route.path)
+    return _Unavailable() if passes else _Internal()
 
 
 def _let_in(route: Route, view: View, request: Request, request_id: str, path_ids: dict[str, str]) -> Reply:

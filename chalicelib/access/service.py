@@ -15,7 +15,7 @@ from chalicelib.access.model import AuditEntry, Caller, Key, Scope, Session
 from chalicelib.access.tables import AuditItem, KeyItem, MarkItem, SessionItem
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, Conflict, Invalid, NotFound, Unauthorized
-from chalicelib.shared.tables import Check, Put, Refused, page, transact
+from chalicelib.shared.tables import Check, Put, Refused, changed_meanwhile, page, transact
 from chalicelib.shared.tables import Key as Place
 
 SESSION_LIFE: Final = timedelta(minutes=15)
@@ -100,7 +100,7 @@ def create_key(
             return _same_key(before, item), None
         if exists and 0 in refused.which:
             raise Invalid(Code.UNKNOWN_PROGRAM, f"There is no program {program_id}.") from None
-        raise
+        raise changed_meanwhile() from None
     return _key(item), secret
 
 
@@ -130,13 +130,16 @@ def list_keys(limit: int, place: Place | None) -> tuple[list[Key], Place | None]
 
 
 def revoke_key(caller: Caller, key_id: str) -> None:
-    """Stop a key, everywhere within a minute. Raises NotFound."""
+    """Stop a key, everywhere within a minute. Raises NotFound, Conflict `changed_meanwhile`."""
     item = KeyItem.find("key", key_id, consistent=True)
     if item is None or key_id == _FIRST or item.revoked:
         raise NotFound(Code.NOT_FOUND, f"There is no key {key_id}.")
     item.revoked = True
     row = audit_row(caller, clock.now(), "key.revoke", key_id, program_id=item.program_id)
-    transact(Put(item, KeyItem.revoked == False), Put(row))  # noqa: E712  (a pynamodb condition)
+    try:
+        transact(Put(item, KeyItem.revoked == False), Put(row))  # noqa: E712  (a pynamodb condition)
+    except Refused:
+        raise changed_meanwhile() from None
     _known.pop(key_id, None)
 
 
