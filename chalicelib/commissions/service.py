@@ -32,7 +32,7 @@ from chalicelib.ledger.model import Entry
 from chalicelib.ledger.service import Places
 from chalicelib.orders import service as orders
 from chalicelib.orders.model import Facts, Order, OrderPlace
-from chalicelib.orders.rules import own_reason
+from chalicelib.orders.rules import taken_back
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
 from chalicelib.referrals.model import Attribution, Reason
@@ -48,8 +48,8 @@ _PAGE: Final = 100
 FIRST_RANK: Final = 1
 """Everyone's rank until levels are decided."""
 
-_DAYS_MAX: Final = 400
-"""How many days one page of a program's commissions looks at."""
+_DAY_QUERIES_MAX: Final = 400
+"""How many partitions of days one page of a program's commissions looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +149,11 @@ def _decided_at(case: Case) -> datetime:
 
 
 def _case_of(program: Program, facts: Facts, journal: Journal) -> Case | None:
-    if facts.order is None or facts.paid_at is None:
+    order = facts.order
+    if order is None or order.plan_version is None or facts.paid_at is None:
         return None
-    in_force = programs.plan_at(program, facts.paid_at)
-    return Case(program, in_force.plan, facts.order, facts.paid_at, facts, journal)
+    plan = programs.plan(program.program_id, order.plan_version)
+    return Case(program, plan, order, facts.paid_at, facts, journal)
 
 
 def _opening(case: Case) -> Opening:
@@ -161,9 +162,9 @@ def _opening(case: Case) -> Opening:
     attribution = orders.by_hand(case.facts.hand_attributions[n - 1].distributor_id) if n else case.order.attribution
     if not n:
         day = case.opens_on()
-        against = own_reason(case.program, case.order.content, case.until(day, day))
-        if against is not None:
-            return Opening(None, against, None, None)
+        back = taken_back(case.order.content, case.until(day, day))
+        if back is not None:
+            return Opening(None, back, None, None)
     if attribution.distributor_id is None:
         return Opening(None, attribution.reason, None, None)
     seller = distributors.get(case.program.program_id, attribution.distributor_id)
@@ -180,8 +181,8 @@ def _all_barred(order: Order, barred: Collection[str]) -> bool:
 
 def _snapshot(case: Case, seller: Distributor) -> Snapshot:
     program_id = case.program.program_id
-    version = case.program.plan_version_at(case.paid_at)
-    assert version is not None  # noqa: S101  (the case has a plan in force)
+    version = case.order.plan_version
+    assert version is not None  # noqa: S101  (the case has its plan)
     tiers = len(case.plan.tracks[seller.track].upline_rates_bp)
     uplines = distributors.chain_at(program_id, seller, case.paid_at, tiers) if tiers else []
     found = catalog.rules_at(program_id, {line.sku for line in case.order.content.lines}, case.paid_at)
@@ -254,7 +255,7 @@ def explain(program: Program, order_id: str) -> Explanation:
         opener=opener,
         target=None if case is None or snapshot is None else rules.target_of(case, snapshot, journal[-1].rank, facts),
         commissions=tuple(commissions_of(program, order_id, journal)),
-        plan_version=None if facts.paid_at is None else program.plan_version_at(facts.paid_at),
+        plan_version=order.plan_version,
         decided=is_decided(case),
     )
 
@@ -355,7 +356,7 @@ def commissions_in(
     newest, oldest = _days(program, wanted)
     here = place or DayPlace(newest, {}, 0)
     rows: list[Commission] = []
-    for _ in range(_DAYS_MAX):
+    for _ in range(_DAY_QUERIES_MAX // orders.shards_a_day(program)):
         if here.day < oldest:
             return rows, None
         found, further = orders.paid_on(program, here.day, limit + 1, here.places)

@@ -68,14 +68,18 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as it was told, when it was received, and whose it is. `received_at` is of the first paid version
-    once there is one; so is `attribution`."""
+    """An order as it was told, when it was received, whose it is, and by which plan version it is judged for ever.
+
+    Once there is a paid version, all but the content are of the first one.
+    """
 
     program_id: str
     order_id: str
     content: Content
     received_at: datetime
     attribution: Attribution
+    plan_version: int | None = None
+    """The plan in force at `paid_at`; None: not paid."""
 
 
 @dataclass(frozen=True, slots=True)

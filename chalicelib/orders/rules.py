@@ -12,17 +12,23 @@ def own_reason(program: Program, content: Content, facts: Facts) -> Reason | Non
     """Why the order itself credits nobody, the first reason of plan.md's order; None: it says nothing against it."""
     if content.paid_at is None:
         return Reason.NOT_PAID
-    if facts.cancellation is not None:
-        return Reason.CANCELLED
-    if content.paid_minor == 0:
+    back = taken_back(content, facts)
+    if content.paid_minor == 0 and back is None:
         return Reason.ZERO_AMOUNT
-    if _nothing_left(content, facts):
-        return Reason.FULLY_REFUNDED
+    if back is not None:
+        return back
     if program.paused_at(content.paid_at):
         return Reason.PROGRAM_PAUSED
     if content.currency != program.currency:
         return Reason.OTHER_CURRENCY
     return None
+
+
+def taken_back(content: Content, facts: Facts) -> Reason | None:
+    """Whether the order was cancelled, or all that was paid came back; None: neither."""
+    if facts.cancellation is not None:
+        return Reason.CANCELLED
+    return Reason.FULLY_REFUNDED if content.paid_minor and _nothing_left(content, facts) else None
 
 
 def _nothing_left(content: Content, facts: Facts) -> bool:

@@ -20,7 +20,7 @@ from chalicelib.orders import rules, tables
 from chalicelib.orders.model import Content, Facts, Flag, HandAttribution, Order, OrderPlace, Refund, RefundLine, Told
 from chalicelib.orders.tables import OrderItem
 from chalicelib.programs import service as programs
-from chalicelib.programs.model import Mode, Program
+from chalicelib.programs.model import Mode, Plan, Program
 from chalicelib.referrals import service as referrals
 from chalicelib.referrals.model import Attribution, OrderEvidence, Reason
 from chalicelib.shared import clock, ids
@@ -94,12 +94,22 @@ def record(program: Program, order_id: str, told: Content) -> Recorded:
         if stored is not None and stored.content == told:
             return Recorded(facts, stored, new=False)
         _refuse_change(stored, told)
-        _refuse_far_times(program, placed_at=told.placed_at, paid_at=told.paid_at, completed_at=told.completed_at)
+        _refuse_far_times(program, **_new_times(stored, told))
         order = _judged(program, facts, order_id, told)
         facts = _keeping_completion(facts, told)
         if _put(program, order, replaces=stored):
             return Recorded(replace(facts, order=order), order, new=stored is None)
     raise changed_meanwhile()
+
+
+def _new_times(stored: Order | None, told: Content) -> dict[str, datetime | None]:
+    """The times that are told for the first time: those that stand may have grown old meanwhile."""
+    names = ("placed_at", "paid_at", "completed_at")
+    return {
+        name: getattr(told, name)
+        for name in names
+        if stored is None or getattr(stored.content, name) != getattr(told, name)
+    }
 
 
 def _refuse_change(stored: Order | None, told: Content) -> None:
@@ -115,9 +125,12 @@ def _judged(program: Program, facts: Facts, order_id: str, told: Content) -> Ord
     """The order as it will be kept: judged now if this is its first paid version, else as it was judged."""
     stored = facts.order
     if stored is not None and stored.content.paid_at is not None:
-        return Order(program.program_id, order_id, told, stored.received_at, stored.attribution)
-    attribution = _attribute(program, facts, order_id, told)
-    return Order(program.program_id, order_id, told, program.now(), attribution)
+        return replace(stored, content=told)
+    if told.paid_at is None:
+        return Order(program.program_id, order_id, told, program.now(), _nobody(Reason.NOT_PAID))
+    in_force = programs.plan_at(program, told.paid_at)
+    attribution = _attribute(program, in_force.plan, facts, order_id, told, told.paid_at)
+    return Order(program.program_id, order_id, told, program.now(), attribution, in_force.version)
 
 
 def _keeping_completion(facts: Facts, told: Content) -> Facts:
@@ -130,20 +143,19 @@ def _keeping_completion(facts: Facts, told: Content) -> Facts:
     return replace(facts, completions=(*facts.completions, completion))
 
 
-def _attribute(program: Program, facts: Facts, order_id: str, told: Content) -> Attribution:
-    if told.paid_at is None:
-        return _nobody(Reason.NOT_PAID)
-    plan = programs.plan_at(program, told.paid_at).plan
+def _attribute(
+    program: Program, plan: Plan, facts: Facts, order_id: str, told: Content, paid_at: datetime
+) -> Attribution:
     against = rules.own_reason(program, told, facts)
     if against is not None:
         return _nobody(against)
     evidence = OrderEvidence(
-        order_id, told.customer_id, told.referral_code, told.coupon_codes, told.visitor_id, told.paid_at
+        order_id, told.customer_id, told.referral_code, told.coupon_codes, told.visitor_id, paid_at
     )
     attribution = referrals.attribute(program, plan, evidence)
     if attribution.distributor_id is None:
         return attribution
-    if not _sellable(program, attribution.distributor_id, told, told.paid_at):
+    if not _sellable(program, attribution.distributor_id, told, paid_at):
         return Attribution(False, None, Reason.PRODUCT_NOT_ELIGIBLE, attribution.tried)
     referrals.note_order(program, plan, evidence, attribution)
     return attribution
@@ -316,6 +328,11 @@ def paid_on(
     found, further = merged_page(sources, _paid_order, _index_key, limit)
     orders = [OrderPlace(tables.ids_of(item.pk)[1], clock.read(str(item.paid_at)), day) for item in found]
     return orders, None if further is None else {**start, **further}
+
+
+def shards_a_day(program: Program) -> int:
+    """Into how many partitions a paid day's index is split: as many queries a page of a day costs."""
+    return _DAY_SHARDS[program.mode]
 
 
 def after(program: Program, place: OrderPlace, places: dict[str, Key]) -> dict[str, Key]:

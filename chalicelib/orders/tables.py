@@ -12,6 +12,7 @@ Index `by_day`: `{program}#{paid local day}#{shard}` and `paid_at`, keys only, o
 An order's content is one compressed JSON value, so that nearly all orders fit one write unit.
 """
 
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -53,6 +54,7 @@ class OrderItem(OrdersTable):
     content = JsonAttribute(attr_name="c")
     attribution = JsonAttribute(attr_name="a")
     received_at = UnicodeAttribute(attr_name="r")
+    plan_version = NumberAttribute(attr_name="p", null=True)
     day = UnicodeAttribute(null=True)
     paid_at = UnicodeAttribute(null=True)
 
@@ -75,6 +77,7 @@ class AnyItem(OrdersTable):
 
     content = JsonAttribute(attr_name="c", null=True)
     attribution = JsonAttribute(attr_name="a", null=True)
+    plan_version = NumberAttribute(attr_name="p", null=True)
     fact = JsonAttribute(attr_name="f", null=True)
     received_at = UnicodeAttribute(attr_name="r")
 
@@ -100,6 +103,7 @@ def order_item(order: Order, day: str | None) -> OrderItem:
         content=_packed(content),
         attribution=packed_attribution(order.attribution),
         received_at=clock.stored(order.received_at),
+        plan_version=order.plan_version,
         day=day,
         paid_at=clock.stored(content.paid_at) if content.paid_at is not None and day is not None else None,
     )
@@ -157,7 +161,7 @@ def read_facts(program_id: str, order_id: str) -> Facts:
         kind, _, rest = item.sk.partition("#")
         received_at = clock.read(item.received_at)
         if kind == "order":
-            order = Order(program_id, order_id, unpacked(item.content), received_at, read_attribution(item.attribution))
+            order = _order(program_id, order_id, item, received_at)
         elif kind == "refund":
             refunds.append(_refund(rest, item.fact, received_at))
         elif kind == "attribution":
@@ -168,6 +172,12 @@ def read_facts(program_id: str, order_id: str) -> Facts:
             cancellation = Told(clock.read(item.fact["at"]), received_at)
     refunds.sort(key=lambda refund: (refund.received_at, refund.refund_id))
     return Facts(program_id, order_id, order, tuple(completions), cancellation, tuple(refunds), tuple(hands))
+
+
+def _order(program_id: str, order_id: str, item: AnyItem, received_at: datetime) -> Order:
+    version = None if item.plan_version is None else int(item.plan_version)
+    attribution = read_attribution(item.attribution)
+    return Order(program_id, order_id, unpacked(item.content), received_at, attribution, version)
 
 
 def _refund(refund_id: str, fact: Any, received_at: Any) -> Refund:
