@@ -1,7 +1,8 @@
 """A cloud on this machine: ministack on loopback, for `make run`, for journeys, for trying a deploy.
 
 It emulates, so it is not proof of everything: it ignores retry limits, bisecting and failure destinations of streams.
-What it does run is what `chalice deploy` put there, and each call of a function is judged by its role's policy.
+What it does run is what `chalice deploy` put there; for the tests each call of a function is judged by its role's
+policy.
 """
 
 import os
@@ -71,10 +72,11 @@ def deployed(
 
 
 @contextmanager
-def local_cloud(port: int | None = None) -> Iterator[str]:
+def local_cloud(port: int | None = None, *, judged: bool = True) -> Iterator[str]:
     """Run a local cloud, empty, and yield its endpoint such as `http://127.0.0.1:4566`.
 
-    Takes a free port when none is given. Stops when the block ends, and when this process does. Its log stays
+    Takes a free port when none is given. Unless `judged`, no call is held against its role's policy, which saves a
+    fifth of the time. Stops when the block ends, and when this process does. Its log stays
     in `.local`, the rest of it goes.
     """
     port = port or free_port()
@@ -87,7 +89,7 @@ def local_cloud(port: int | None = None) -> Iterator[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "infra.emulator"],
             cwd=ROOT,
-            env=_emulator_environment(port, home),
+            env=_emulator_environment(port, home) | {"AUTH": str(judged).lower()},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -145,7 +147,6 @@ def _emulator_environment(port: int, home: Path) -> dict[str, str]:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": "localhost",
-            "AUTH": "true",
             "JUDGEMENTS": str(_judgements(home)),
             "TMPDIR": str(scratch),
             "STATE_DIR": str(home / "state"),

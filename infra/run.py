@@ -1,12 +1,16 @@
 """`make run`: a local cloud with the app deployed, real orders replayed into it, kept open to look around."""
 
 import signal
+import sys
 import threading
+import time
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 
 from infra.deploy import Deployed, deploy
 from infra.local_cloud import free_port, listens, local_cloud
+from infra.paths import ROOT
 from infra.progress import Progress
 from infra.stage import Stage
 
@@ -20,9 +24,12 @@ def run(port: int | None = None, baskets: int = 3000) -> None:
     try:
         with ExitStack() as stack:
             with progress.step("local cloud") as outcome:
-                endpoint = stack.enter_context(local_cloud(port or _usual_port_or_a_free_one()))
+                endpoint = stack.enter_context(local_cloud(port or _usual_port_or_a_free_one(), judged=False))
                 outcome(endpoint)
-            _replay(deploy(Stage("local", endpoint), progress=progress), baskets)
+            started = time.monotonic()
+            done = deploy(Stage("local", endpoint), progress=progress)
+            progress.say(f"Deploy took {time.monotonic() - started:.0f} s\n")
+            _replay(done, baskets)
             _invite(progress, endpoint)
             threading.Event().wait()
     except KeyboardInterrupt:
@@ -40,9 +47,15 @@ def _replay(done: Deployed, baskets: int) -> None:
 def _invite(progress: Progress, endpoint: str) -> None:
     progress.say()
     progress.say("After a change to the code, in another terminal:")
-    progress.say(f"  python -m infra deploy --stage local --endpoint {endpoint}")
+    progress.say(f"  {_python()} -m infra deploy --stage local --endpoint {endpoint}")
     progress.say()
     progress.say("Serving until Ctrl-C.")
+
+
+def _python() -> str:
+    """This Python as one would type it here."""
+    here = Path(sys.executable)
+    return str(here.relative_to(ROOT)) if here.is_relative_to(ROOT) else "python"
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -36,6 +36,8 @@ from chalicelib.programs.document import PlanDocument, parse, presets  # noqa: E
 from chalicelib.programs.model import Mode, NewProgram  # noqa: E402
 from infra.tables import table_definitions  # noqa: E402
 from tests.support import Api, Shop  # noqa: E402
+from tests.support_laws import document  # noqa: E402
+from tests.support_market import Kept, Market  # noqa: E402
 
 TESTS = Path(__file__).parent
 WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
@@ -145,6 +147,34 @@ SHOP_KEYS = [
 def shop(make_shop: Callable[..., Shop]) -> Shop:
     """A test program `shop-1` on the plan `three-tier`; its clock stands at 10:00 on 4 March 2026 in Shanghai."""
     return make_shop()
+
+
+WITHOUT_BINDING = {"precedence": ["code", "coupon", "click"]}
+
+
+@pytest.fixture(scope="session")
+def kept_markets() -> Kept:
+    """The markets that this session has made."""
+    return Kept()
+
+
+@pytest.fixture
+def make_market(api: Api, make_shop: Callable[..., Shop], kept_markets: Kept) -> Callable[..., Market]:
+    """Make a market; arguments are those of `document`, `program_id` names another one."""
+
+    def make(program_id: str = "shop-1", mode: str = "test", now: str | None = None, **changes: Any) -> Market:
+        plan = document(**({"rate_bp": 1000, "uplines": [200, 100], "attribution": WITHOUT_BINDING} | changes))
+        first = {"now": now} if now else {}
+        made = f"{program_id} {mode} {first} {plan}"
+        return kept_markets.get(made, lambda: Market(api, make_shop(program_id, plan=plan, mode=mode, **first)))
+
+    return make
+
+
+@pytest.fixture
+def market(make_market: Callable[..., Market]) -> Market:
+    """10 % for the seller, 2 % and 1 % for its uplines, nobody is bound."""
+    return make_market()
 
 
 def _document(plan: str | dict[str, Any]) -> PlanDocument:
