@@ -178,14 +178,13 @@ def show_commission(call: Call, commission_id: str) -> CommissionDetailAnswer:
     tier, distributor_id, order_id = int(named[1]), f"dst_{named[2]}", named[3]
     if call.caller.distributor_id not in (None, distributor_id):
         raise NotFound(Code.NOT_FOUND, "There is no such commission.")
-    program = programs.get(call.program_id)
-    row = service.commission(program, order_id, tier, distributor_id)
-    derivation = _explanation(service.explain(program, order_id))
+    explained = service.explain(programs.get(call.program_id), order_id)
+    row = service.named(explained.commissions, tier, distributor_id)
     return CommissionDetailAnswer(
         **_commission(row).model_dump(exclude={"paid_at", "available_at"}),
         paid_at=row.paid_at,
         available_at=row.available_at,
-        derivation=derivation,
+        derivation=_explanation(explained),
     )
 
 
@@ -233,7 +232,7 @@ def _of_order(
     rows = [
         row
         for row in service.commissions_of(program, query.order_id, journal)
-        if wanted.status in (None, row.status) and wanted.spans(row.paid_at) and mine in (None, row.distributor_id)
+        if wanted.takes(row) and mine in (None, row.distributor_id)
     ]
     end = start + query.limit
     return rows[start:end], end if end < len(rows) else None

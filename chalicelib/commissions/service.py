@@ -64,6 +64,10 @@ class Wanted:
         """Whether an order paid then is within it."""
         return (self.since is None or self.since <= paid_at) and (self.until is None or paid_at < self.until)
 
+    def takes(self, row: Commission) -> bool:
+        """Whether the list shows this one."""
+        return self.status in (None, row.status) and self.spans(row.paid_at)
+
 
 @dataclass(frozen=True, slots=True)
 class DayPlace:
@@ -318,9 +322,9 @@ def _status(program: Program, last: Decision, i: int, *, accrued: bool) -> Commi
     return CommissionStatus.AVAILABLE if released else CommissionStatus.PENDING
 
 
-def commission(program: Program, order_id: str, tier: int, distributor_id: str) -> Commission:
-    """One commission. Raises NotFound."""
-    for row in commissions_of(program, order_id, tables.read_journal(program.program_id, order_id)):
+def named(rows: Iterable[Commission], tier: int, distributor_id: str) -> Commission:
+    """The one of an order's commissions that is this beneficiary's in this tier. Raises NotFound."""
+    for row in rows:
         if (row.tier, row.distributor_id) == (tier, distributor_id):
             return row
     raise NotFound(Code.NOT_FOUND, "There is no such commission.")
@@ -330,22 +334,20 @@ def commissions_for(
     program: Program, distributor: Distributor, wanted: Wanted, limit: int, places: Places | None
 ) -> tuple[list[Commission], Places | None]:
     """A distributor's commissions, last decided first, and where the list goes on. A page may be short."""
-    account = (program.program_id, distributor.distributor_id, program.currency, distributor.shards)
-    entries, further = ledger.opened(*account, program.now() + clock.AHEAD_MAX, limit, places)
+    entries, further = ledger.opened(*_account(program, distributor), program.now() + clock.AHEAD_MAX, limit, places)
     rows = [
-        commission(program, entry.order_id, entry.tier, distributor.distributor_id)
+        named(_stored(program, entry.order_id), entry.tier, distributor.distributor_id)
         for entry in entries
         if wanted.spans(entry.paid_at)
     ]
-    return [row for row in rows if wanted.status in (None, row.status)], further
+    return [row for row in rows if wanted.takes(row)], further
 
 
 def sold_by(
     program: Program, distributor: Distributor, limit: int, places: Places | None
 ) -> tuple[list[str], Places | None]:
     """The orders a distributor was credited with as their seller, last decided first, and where the list goes on."""
-    account = (program.program_id, distributor.distributor_id, program.currency, distributor.shards)
-    entries, further = ledger.opened(*account, program.now() + clock.AHEAD_MAX, limit, places)
+    entries, further = ledger.opened(*_account(program, distributor), program.now() + clock.AHEAD_MAX, limit, places)
     return [entry.order_id for entry in entries if entry.tier == 1], further
 
 
@@ -375,8 +377,11 @@ def commissions_in(
 def _wanted_of(program: Program, one: OrderPlace, wanted: Wanted) -> list[Commission]:
     if not wanted.spans(one.paid_at):
         return []
-    rows = commissions_of(program, one.order_id, tables.read_journal(program.program_id, one.order_id))
-    return [row for row in rows if wanted.status in (None, row.status)]
+    return [row for row in _stored(program, one.order_id) if wanted.takes(row)]
+
+
+def _stored(program: Program, order_id: str) -> list[Commission]:
+    return commissions_of(program, order_id, tables.read_journal(program.program_id, order_id))
 
 
 def _days(program: Program, wanted: Wanted) -> tuple[date, date]:
@@ -392,5 +397,9 @@ def statement(
     program: Program, distributor: Distributor, limit: int, places: Places | None
 ) -> tuple[list[Entry], Places | None]:
     """A distributor's entries whose money has moved by now, newest first, and where the list goes on."""
-    account = (program.program_id, distributor.distributor_id, program.currency, distributor.shards)
-    return ledger.statement(*account, program.now(), limit, places)
+    return ledger.statement(*_account(program, distributor), program.now(), limit, places)
+
+
+def _account(program: Program, distributor: Distributor) -> tuple[str, str, str, int]:
+    """Where a distributor's entries lie."""
+    return program.program_id, distributor.distributor_id, program.currency, distributor.shards
