@@ -8,6 +8,7 @@ from chalicelib.commissions.events import events as commissions_events
 from chalicelib.commissions.routes import routes as commissions
 from chalicelib.distributors.routes import routes as distributors
 from chalicelib.ledger.events import events as ledger_events
+from chalicelib.operations.events import events as operations_events
 from chalicelib.operations.routes import routes as operations
 from chalicelib.orders.routes import routes as orders
 from chalicelib.programs.routes import routes as programs
@@ -34,3 +35,4 @@ app.register_blueprint(commissions.blueprint)
 app.register_blueprint(commissions_events)
 app.register_blueprint(ledger_events)
 app.register_blueprint(operations.blueprint)
+app.register_blueprint(operations_events)

@@ -1,7 +1,7 @@
 """Who may do what: one least-privilege policy per function, declared here once, rendered with a stage's ARNs.
 
 A key names a table by its room (`orders`), an index (`orders/index/by_day`), the table's stream
-(`orders/stream`), or a queue (`streams-dead`). TransactWriteItems and TransactGetItems have no action of their
+(`orders/stream`), or a queue (`jobs`). TransactWriteItems and TransactGetItems have no action of their
 own in IAM: a transaction needs the actions of its items.
 """
 
@@ -16,8 +16,7 @@ BATCH_GET = ("dynamodb:BatchGetItem",)
 READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 LIST_STREAMS = ("dynamodb:ListStreams",)
 SEND = ("sqs:SendMessage",)
-BY_LAMBDA = READ_STREAM + LIST_STREAMS + SEND
-"""What Lambda itself does in a function's name: read the stream, and tell of records that it gives up."""
+TAKE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "api_handler": {
@@ -33,7 +32,10 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "orders/index/by_day": QUERY,
         "decisions": QUERY + BATCH_GET,
         "entries": QUERY + BATCH_GET,
+        "levels": GET + QUERY + BATCH_GET + PUT,
+        "levels/index/by_change": QUERY,
         "ops": QUERY,
+        "jobs": SEND,
     },
     "decide_orders": {
         "orders/stream": READ_STREAM,
@@ -42,9 +44,10 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "orders": QUERY,
         "programs": GET,
         "catalog": BATCH_GET,
-        "distributors": GET,
+        "distributors": GET + BATCH_GET,
         "decisions": QUERY + BATCH_GET + PUT,
-        "entries": GET + BATCH_GET + PUT,
+        "entries": GET + QUERY + BATCH_GET + PUT,
+        "levels": GET + QUERY,
         "ops": PUT,
     },
     "watch_entries": {
@@ -52,8 +55,35 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "entries/stream/*": LIST_STREAMS,
         "streams-dead": SEND,
     },
+    "tick": {
+        "programs": GET + QUERY + BATCH_GET,
+        "levels": GET + QUERY,
+        "ops": GET + QUERY + PUT,
+        "jobs": SEND,
+    },
+    "work": {
+        "jobs": TAKE + SEND,
+        "programs": GET + PUT,
+        "access": PUT,
+        "distributors": GET + BATCH_GET,
+        "distributors/index/by_program": QUERY,
+        "catalog": BATCH_GET,
+        "orders": QUERY,
+        "orders/index/by_day": QUERY,
+        "decisions": QUERY + BATCH_GET + PUT,
+        "entries": GET + QUERY + BATCH_GET + PUT,
+        "levels": GET + QUERY + BATCH_GET + PUT,
+        "levels/index/by_change": QUERY,
+        "ops": GET + QUERY + PUT,
+    },
 }
 """Exactly what the journeys make use of: a test compares them with what the local cloud judged."""
+
+
+def by_lambda(thing: str, action: str) -> bool:
+    """Whether Lambda does it itself in a function's name: take what wakes it, tell of records that it gives up."""
+    return action in READ_STREAM + LIST_STREAMS + TAKE or thing == "streams-dead"
+
 
 NEVER_ON_ENTRIES = (
     "dynamodb:UpdateItem",
@@ -73,6 +103,9 @@ class Arns(Protocol):
 
     def of(self, thing: str) -> Arn:
         """The ARN of a table, index, stream or queue, by its key in `POLICIES`."""
+
+    def url(self, queue: str) -> Arn:
+        """Where a queue takes messages."""
 
     def logs(self, function: str) -> Arn:
         """The ARN of the streams in a function's log group."""
@@ -114,6 +147,10 @@ class StageArns:
         table = self._outputs[f"{room.capitalize()}TableArn"]
         return f"{table}/{rest}" if rest else table
 
+    def url(self, queue: str) -> str:
+        """See `Arns`."""
+        return self._outputs[_QUEUES[queue].replace("Arn", "Url")]
+
     def logs(self, function: str) -> str:
         """See `Arns`."""
         partition, _, region, account = self._outputs["OrdersTableArn"].split(":")[1:5]
@@ -134,6 +171,12 @@ class TemplateArns:
         if thing in _QUEUES:
             return _sub("sqs", f"{self._prefix}{thing}")
         return _sub("dynamodb", f"table/{self._prefix}{room}" + (f"/{rest}" if rest else ""))
+
+    def url(self, queue: str) -> dict[str, Any]:
+        """See `Arns`."""
+        return {
+            "Fn::Sub": f"https://sqs.${{AWS::Region}}.${{AWS::URLSuffix}}/${{AWS::AccountId}}/{self._prefix}{queue}"
+        }
 
     def logs(self, function: str) -> dict[str, Any]:
         """See `Arns`."""

@@ -19,23 +19,28 @@ FUNCTIONS: Mapping[str, Mapping[str, int]] = {
     "decide_orders": {"lambda_memory_size": 1024, "lambda_timeout": 120},
     # A line for each record.
     "watch_entries": {"lambda_memory_size": 256, "lambda_timeout": 30},
+    # It only looks and sends.
+    "tick": {"lambda_memory_size": 512, "lambda_timeout": 120},
+    # The jobs queue hides a message six times as long, as AWS asks for.
+    "work": {"lambda_memory_size": 1024, "lambda_timeout": 120},
 }
 
 
 def environment(stage: Stage, arns: Arns | None = None) -> dict[str, Any]:
-    """What every function of the stage is told; without `arns`, nothing of its streams."""
+    """What every function of the stage is told; without `arns`, nothing of its streams and its queue."""
     told = {
         "TRIBUTARY_STAGE": stage.name,
         "TRIBUTARY_TABLE_PREFIX": stage.table_prefix,
         "TRIBUTARY_LOG_LEVEL": "INFO",
     }
-    return told | (stream_arns(arns) if arns else {})
+    return told | (sources(arns) if arns else {})
 
 
-def stream_arns(arns: Arns) -> dict[str, Any]:
-    """The variables by which the app knows its streams."""
+def sources(arns: Arns) -> dict[str, Any]:
+    """The variables by which the app knows its streams and its queue."""
     rooms = [reader.room for reader in READERS.values()]
-    return {f"TRIBUTARY_{room.upper()}_STREAM_ARN": arns.of(f"{room}/stream") for room in rooms}
+    streams = {f"TRIBUTARY_{room.upper()}_STREAM_ARN": arns.of(f"{room}/stream") for room in rooms}
+    return streams | {"TRIBUTARY_JOBS_QUEUE_ARN": arns.of("jobs"), "TRIBUTARY_JOBS_QUEUE_URL": arns.url("jobs")}
 
 
 def render(project: Path, stage: Stage, told: Mapping[str, Any], arns: Arns) -> bool:

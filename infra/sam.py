@@ -1,6 +1,6 @@
 """The app as a SAM template and a zip, for pipelines that deploy by CloudFormation instead of `chalice deploy`.
 
-It needs no account: ARNs are expressions, and the streams are imported from the stage's data stack.
+It needs no account: ARNs are expressions, and those of streams are imported from the stage's data stack.
 """
 
 import json
@@ -16,7 +16,7 @@ from infra import bundle, gateway_answers, stream_options
 from infra.deploy import CHALICE, DeployError, copy_app
 from infra.paths import ROOT
 from infra.policies import TemplateArns
-from infra.render import environment, render, stream_arns
+from infra.render import environment, render, sources
 from infra.stage import LOCAL_ACCOUNT, Stage
 from infra.stream_options import READERS
 
@@ -42,12 +42,14 @@ def package(stage: Stage, out: Path, *, project: Path = ROOT) -> Path:
 
 
 def additions(stage: Stage) -> dict[str, Any]:
-    """What Chalice's template lacks: the streams' options and real ARNs, names that alarms know, our refusals."""
+    """What Chalice's template lacks: real ARNs, the streams' options, names that alarms know, our refusals."""
     arns = TemplateArns(stage.name)
     answers = {kind: gateway_answers.declared(answer) for kind, answer in gateway_answers.ANSWERS.items()}
     return {
         "Resources": {
             "APIHandler": {"Properties": _named(stage, "api_handler", arns)},
+            "Tick": {"Properties": _named(stage, "tick", arns)},
+            "Work": {"Properties": _working(stage, arns)},
             "RestAPI": {"Properties": {"DefinitionBody": {"x-amazon-apigateway-gateway-responses": answers}}},
             **{to_cfn_resource_name(function): {"Properties": _reading(stage, function, arns)} for function in READERS},
         }
@@ -55,7 +57,7 @@ def additions(stage: Stage) -> dict[str, Any]:
 
 
 def _named(stage: Stage, function: str, arns: TemplateArns) -> dict[str, Any]:
-    return {"FunctionName": stage.function(function), "Environment": {"Variables": stream_arns(arns)}}
+    return {"FunctionName": stage.function(function), "Environment": {"Variables": sources(arns)}}
 
 
 def _reading(stage: Stage, function: str, arns: TemplateArns) -> dict[str, Any]:
@@ -63,6 +65,11 @@ def _reading(stage: Stage, function: str, arns: TemplateArns) -> dict[str, Any]:
     event = {"Properties": options | {"Stream": arns.of(f"{READERS[function].room}/stream")}}
     name = to_cfn_resource_name(f"{function}-dynamodb-event-source")
     return _named(stage, function, arns) | {"Events": {name: event}}
+
+
+def _working(stage: Stage, arns: TemplateArns) -> dict[str, Any]:
+    event = {"Properties": {"Queue": arns.of("jobs")}}
+    return _named(stage, "work", arns) | {"Events": {to_cfn_resource_name("work-sqs-event-source"): event}}
 
 
 def _chalice_package(project: Path, stage: Stage, merge: Path, out: Path) -> None:

@@ -13,6 +13,7 @@ os.environ |= {
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
     "AWS_EC2_METADATA_DISABLED": "true",
     "TRIBUTARY_STAGE": "test",
+    "TRIBUTARY_JOBS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/tributary-test-jobs",
 }
 
 from collections.abc import Callable  # noqa: E402
@@ -28,6 +29,7 @@ from moto import mock_aws  # noqa: E402
 from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
 from moto.dynamodb.models import dynamodb_backends  # noqa: E402
 from moto.dynamodb.models.table import StreamShard  # noqa: E402
+from moto.sqs.models import sqs_backends  # noqa: E402
 
 from chalicelib.access import service as access  # noqa: E402
 from chalicelib.access.model import Caller, Scope  # noqa: E402
@@ -42,6 +44,8 @@ from tests.support_market import Kept, Market  # noqa: E402
 TESTS = Path(__file__).parent
 WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
 """Folders whose tests make their own cloud, or need none."""
+
+JOBS = "tributary-test-jobs"
 
 _moto = mock_aws()
 _moto_is_on = False
@@ -65,7 +69,7 @@ def _has_tables(test: Path) -> bool:
 
 @pytest.fixture(autouse=True)
 def cloud_tables(request: pytest.FixtureRequest) -> None:
-    """Empty tables and nothing remembered from the test before."""
+    """Empty tables, an empty jobs queue, and nothing remembered from the test before."""
     if not _has_tables(request.path):
         return
     access._known.clear()
@@ -79,6 +83,9 @@ def cloud_tables(request: pytest.FixtureRequest) -> None:
             # Making the tables anew would take 50 ms a test.
             table.items.clear()
             table.stream_shard = table.stream_shard and StreamShard(DEFAULT_ACCOUNT_ID, table)
+    queues = sqs_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
+    queues.queues.pop(JOBS, None)
+    queues.create_queue(JOBS)
 
 
 @cache

@@ -7,6 +7,8 @@ from functools import cache
 PLACEHOLDER_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/placeholder/stream/2026-01-01T00:00:00.000"
 """Stands in where no stage is rendered (tests, linting, packaging): a decorator needs an ARN at import."""
 
+PLACEHOLDER_QUEUE = "arn:aws:sqs:us-east-1:000000000000:placeholder"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -40,6 +42,16 @@ def orders_stream_arn() -> str:
 def entries_stream_arn() -> str:
     """The entries table's stream, or a placeholder where no stage is rendered."""
     return os.environ.get("TRIBUTARY_ENTRIES_STREAM_ARN", PLACEHOLDER_STREAM)
+
+
+def jobs_queue_arn() -> str:
+    """The jobs queue, or a placeholder where no stage is rendered."""
+    return os.environ.get("TRIBUTARY_JOBS_QUEUE_ARN", PLACEHOLDER_QUEUE)
+
+
+def jobs_queue_url() -> str:
+    """Where jobs are sent to. `KeyError` where no stage is rendered."""
+    return os.environ["TRIBUTARY_JOBS_QUEUE_URL"]
 
 
 def log_level() -> str:

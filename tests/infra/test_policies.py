@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.paths import ROOT
-from infra.policies import BY_LAMBDA, NEVER_ON_ENTRIES, POLICIES, StageArns, TemplateArns, policy
+from infra.policies import NEVER_ON_ENTRIES, POLICIES, StageArns, TemplateArns, by_lambda, policy
 from infra.render import FUNCTIONS, environment, render, render_placeholders
 from infra.stage import Stage
 from infra.tables import table_definitions
@@ -18,6 +18,8 @@ OUTPUTS = {
     "OrdersStreamArn": f"{ACCOUNT}/tributary-prod-orders/stream/2026-11-21T00:00:00.000",
     "EntriesStreamArn": f"{ACCOUNT}/tributary-prod-entries/stream/2026-11-21T00:00:00.000",
     "StreamsDeadLettersArn": "arn:aws:sqs:eu-central-1:123456789012:tributary-prod-streams-dead",
+    "JobsQueueArn": "arn:aws:sqs:eu-central-1:123456789012:tributary-prod-jobs",
+    "JobsQueueUrl": "https://sqs.eu-central-1.amazonaws.com/123456789012/tributary-prod-jobs",
 } | {f"{name.capitalize()}TableArn": f"{ACCOUNT}/tributary-prod-{name}" for name in TABLES}
 
 
@@ -52,7 +54,7 @@ def test_only_named_actions_on_named_things(function: str) -> None:
 def test_only_tables_and_indexes_that_exist(function: str) -> None:
     for thing in POLICIES[function]:
         room, _, rest = thing.partition("/")
-        if thing == "streams-dead":
+        if thing in ("streams-dead", "jobs"):
             continue
         table = TABLES[room]
         if rest.startswith("index/"):
@@ -72,7 +74,8 @@ def test_nobody_writes_what_another_function_decides() -> None:
 
 def test_who_watches_entries_touches_no_table() -> None:
     assert POLICIES["watch_entries"].keys() == {"entries/stream", "entries/stream/*", "streams-dead"}
-    assert all(set(actions) <= set(BY_LAMBDA) for actions in POLICIES["watch_entries"].values())
+    things = POLICIES["watch_entries"].items()
+    assert all(by_lambda(thing, action) for thing, actions in things for action in actions)
 
 
 def test_a_function_writes_to_its_own_log_group_only() -> None:
@@ -106,6 +109,8 @@ def test_rendering_a_stage_again_changes_nothing(tmp_path: Any) -> None:
         "TRIBUTARY_LOG_LEVEL": "INFO",
         "TRIBUTARY_ORDERS_STREAM_ARN": OUTPUTS["OrdersStreamArn"],
         "TRIBUTARY_ENTRIES_STREAM_ARN": OUTPUTS["EntriesStreamArn"],
+        "TRIBUTARY_JOBS_QUEUE_ARN": OUTPUTS["JobsQueueArn"],
+        "TRIBUTARY_JOBS_QUEUE_URL": OUTPUTS["JobsQueueUrl"],
     }
     for function in FUNCTIONS:
         named = config["stages"]["prod"]["lambda_functions"][function]["iam_policy_file"]

@@ -56,7 +56,7 @@ def test_what_keeps_state_outlives_its_stack(resource: dict[str, Any]) -> None:
 def test_a_room_per_table() -> None:
     assert {room(table["Properties"]) for table in TABLES.values()} == {
         *("programs", "access", "catalog", "distributors", "referrals"),
-        *("orders", "decisions", "entries", "ops"),
+        *("orders", "decisions", "entries", "levels", "ops"),
     }
 
 
@@ -88,6 +88,12 @@ def test_queues_are_encrypted_and_work_that_fails_is_kept_two_weeks() -> None:
     }
 
 
+def test_a_job_is_hidden_six_times_as_long_as_its_function_may_take() -> None:
+    """As AWS asks for, so that none is given to a second function while the first one still may finish it."""
+    (queue,) = (body for name, body in resources("AWS::SQS::Queue").items() if name == "JobsQueue")
+    assert queue["Properties"]["VisibilityTimeout"] == 6 * FUNCTIONS["work"]["lambda_timeout"]
+
+
 def test_every_stream_that_is_read_has_its_options() -> None:
     readers = [name for name, things in POLICIES.items() if READ_STREAM in things.values()]
     assert readers == list(READERS)
@@ -105,10 +111,14 @@ def test_what_a_function_gives_up_is_told_and_bounded(function: str) -> None:
 
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
-def test_every_alarm_tells_the_one_topic_and_is_silent_without_data(alarm: dict[str, Any]) -> None:
+def test_every_alarm_tells_the_one_topic(alarm: dict[str, Any]) -> None:
     assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Alarms"}]
-    assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
     assert alarm["Properties"]["AlarmDescription"]
+
+
+def test_only_the_schedule_that_stopped_is_told_by_silence() -> None:
+    loud = [alarm_name(alarm) for alarm in ALARMS.values() if alarm["Properties"]["TreatMissingData"] != "notBreaching"]
+    assert loud == ["tick-stopped"]
 
 
 def test_every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm() -> None:
@@ -116,16 +126,28 @@ def test_every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm(
     assert sorted(sections) == sorted(map(alarm_name, ALARMS.values()))
 
 
-def test_every_function_is_watched_for_failures_and_throttles() -> None:
+WATCHED = {
+    "api_handler": {"Errors", "Throttles"},
+    # A throttled reader of a stream is called again, and its stream's lag tells.
+    "decide_orders": {"Errors", "IteratorAge"},
+    "watch_entries": {"Errors"},
+    # Throttled, it isn't invoked.
+    "tick": {"Errors", "Invocations"},
+    # What it fails comes back, and lies with the jobs' dead letters in the end; a job that waits is told to be late.
+    "work": set(),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_watched_by_what_its_callers_do_not_tell(function: str) -> None:
     watched = {
-        (alarm["Properties"]["MetricName"], plain_name(dimension["Value"], "trial"))
+        alarm["Properties"]["MetricName"]
         for alarm in ALARMS.values()
         for dimension in alarm["Properties"]["Dimensions"]
         if dimension["Name"] == "FunctionName"
+        and plain_name(dimension["Value"], "trial") == Stage("trial").function(function)
     }
-    names = {Stage("trial").function(handler) for handler in FUNCTIONS}
-    assert watched >= {(metric, name) for metric in ("Errors", "Throttles") for name in names}
-    assert ("IteratorAge", Stage("trial").function("decide_orders")) in watched
+    assert watched == WATCHED[function]
 
 
 def test_every_function_has_a_log_group_that_forgets() -> None:

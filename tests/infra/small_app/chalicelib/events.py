@@ -1,9 +1,9 @@
-"""The handlers of the streams."""
+"""The handlers of the streams, of the schedule and of the queue."""
 
 import boto3
-from chalice.app import Blueprint, DynamoDBEvent
+from chalice.app import Blueprint, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
-from chalicelib.stage import ENTRIES_STREAM, ORDERS_STREAM, table
+from chalicelib.stage import ENTRIES_STREAM, JOBS_QUEUE, JOBS_QUEUE_URL, ORDERS_STREAM, table
 
 events = Blueprint(__name__)
 
@@ -20,3 +20,16 @@ def decide_orders(event: DynamoDBEvent) -> None:
 def watch_entries(event: DynamoDBEvent) -> None:
     for record in event:
         print(f"seen: {record.event_name} {record.keys['pk']['S']}")
+
+
+@events.schedule(Rate(15, unit=Rate.MINUTES), name="tick")
+def tick(_event: CloudWatchEvent) -> None:
+    boto3.client("sqs").send_message(QueueUrl=JOBS_QUEUE_URL, MessageBody="due")
+
+
+@events.on_sqs_message(queue_arn=JOBS_QUEUE, name="work", maximum_concurrency=20)
+def work(event: SQSEvent) -> None:
+    for record in event:
+        print(f"seen: {record.body}")
+        if record.body == "poison":
+            raise ValueError(record.body)
