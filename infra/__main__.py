@@ -1,4 +1,4 @@
-"""The commands: `python -m infra deploy | destroy | key | again | package | placeholders | run`."""
+"""The commands: `python -m infra deploy | destroy | key | again | tick | package | placeholders | run`."""
 
 import argparse
 import getpass
@@ -18,6 +18,7 @@ from infra.render import render_placeholders
 from infra.run import run
 from infra.stack import StackError
 from infra.stage import Stage, StageError
+from infra.tick import tick_now
 
 EXPECTED = (DeployError, StackError, StageError, LocalCloudError, BotoCoreError, ClientError)
 
@@ -48,9 +49,11 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--project", type=Path, help="the folder of the app; this clone if absent")
         added.add_argument("--actor", default=_whoever_this_is(), help="who the first platform key belongs to")
     again = commands.add_parser("again", help="have an order decided again")
-    again.set_defaults(command=_again)
-    again.add_argument("--stage", required=True)
-    again.add_argument("--endpoint", help="a local cloud; AWS if absent")
+    tick = commands.add_parser("tick", help="have what is due looked for now")
+    for added, command in ((again, _again), (tick, _tick)):
+        added.set_defaults(command=command)
+        added.add_argument("--stage", required=True)
+        added.add_argument("--endpoint", help="a local cloud; AWS if absent")
     again.add_argument("program_id")
     again.add_argument("order_id", nargs="+")
     package = commands.add_parser("package", help="write a SAM template and a zip, for a pipeline")
@@ -118,6 +121,12 @@ def _again(arguments: argparse.Namespace) -> None:
         with progress.step("decide again") as outcome:
             decide_again(stage, arguments.program_id, order_id)
             outcome(order_id)
+
+
+def _tick(arguments: argparse.Namespace) -> None:
+    with Progress().step("tick") as outcome:
+        tick_now(Stage(arguments.stage, arguments.endpoint))
+        outcome("what is due is sent")
 
 
 def _package(arguments: argparse.Namespace) -> None:

@@ -22,6 +22,8 @@ from types import SimpleNamespace
 from typing import Any
 
 GRACE_SECONDS = 5.0
+WORKERS = 4
+"""How many messages of a queue are worked on at once. Each takes a process, and all share one machine."""
 
 
 def _end_with_parent() -> None:
@@ -70,19 +72,36 @@ def _parsed_once(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda document: of_text(document) if isinstance(document, str) else parse(document)
 
 
+def _as_aws_names_it(extract: Callable[..., Any]) -> Callable[..., Any]:
+    """The same reader of a request's action: for AWS, sending ten messages is sending, and has no name of its own."""
+
+    def action(*request: Any) -> Any:
+        found = extract(*request)
+        return "sqs:SendMessage" if found == "sqs:SendMessageBatch" else found
+
+    return action
+
+
 if __name__ == "__main__":
     from ministack import app
-    from ministack.core import iam_evaluator, lambda_runtime
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime
     from ministack.services import dynamodb, lambda_svc
 
     # A query parses its condition anew for each item of the partition. The same text parses the same way.
     dynamodb._condition_syntax_error = lru_cache(maxsize=1_000)(dynamodb._condition_syntax_error)
     # A function counts as ready half a second after each change, to exercise waiters. A deploy makes four.
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.05
+    # Having looked in vain for something to do, it looks again only after 50 ms, whatever was sent meanwhile.
+    lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.005
+    at_once = lambda_svc._sqs_esm_concurrency
+    lambda_svc._sqs_esm_concurrency = lambda *mapping: min(WORKERS, at_once(*mapping))
     # After each invocation it waits 50 ms for a first log line. A late line is read with the next one's.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.250)
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=_UnpackedOnce, BadZipFile=zipfile.BadZipFile)
     iam_evaluator.parse_policy_document = _parsed_once(iam_evaluator.parse_policy_document)
+    iam_actions.extract_iam_action = _as_aws_names_it(iam_actions.extract_iam_action)
+    # Our queues have no policy of their own. That it grants nothing would be written down as a refusal.
+    del iam_evaluator._RESOURCE_POLICY_LOOKUPS["sqs"]
     iam_evaluator.evaluate = _written_down(iam_evaluator.evaluate, Path(os.environ["JUDGEMENTS"]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

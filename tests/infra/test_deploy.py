@@ -7,9 +7,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,11 +96,7 @@ def test_a_first_deploy_answers_and_makes_the_first_key(first: Deployed) -> None
 
 def test_a_request_reaches_the_stream_handler(first: Deployed) -> None:
     assert ask("PUT", f"{first.url}/v1/orders/A-1")[0] == 200
-    for _ in range(100):
-        if ask("GET", f"{first.url}/v1/orders/A-1")[1]["decided"]:
-            return
-        time.sleep(0.1)
-    pytest.fail("the order was not decided in ten seconds")
+    eventually(lambda: ask("GET", f"{first.url}/v1/orders/A-1")[1]["decided"], True)
 
 
 def test_an_order_can_be_decided_again_by_hand(first: Deployed) -> None:
@@ -132,11 +129,72 @@ def test_only_changed_entries_wake_who_watches_them(first: Deployed) -> None:
         TableName=table, Key=entry, UpdateExpression="SET a = :a", ExpressionAttributeValues={":a": {"N": "1"}}
     )
     dynamodb.delete_item(TableName=table, Key=entry)
-    for _ in range(100):
-        if (seen := told(first.stage, "watch_entries"))[-1:] == ["seen: REMOVE account"]:
-            break
+    eventually(lambda: told(first.stage, "watch_entries"), ["seen: MODIFY account", "seen: REMOVE account"])
+
+
+def test_the_schedule_runs_every_quarter_of_an_hour(first: Deployed) -> None:
+    events = first.stage.client("events")
+    (rule,) = events.list_rules(NamePrefix="tributary-trial-")["Rules"]
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(15 minutes)", "ENABLED")
+    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert target["Arn"].endswith(":function:tributary-trial-tick")
+
+
+def test_what_the_schedule_sends_reaches_the_worker(first: Deployed) -> None:
+    assert main(["tick", *where(first.stage)]) == 0
+    eventually(lambda: told(first.stage, "work"), ["seen: due"])
+    eventually(lambda: waiting(first.stage, "jobs"), {"ApproximateNumberOfMessages": "0", HIDDEN: "0"})
+
+
+def test_the_worker_gets_a_message_at_a_time_and_few_at_once(first: Deployed) -> None:
+    mapping = mapping_of_jobs(first.stage)
+    assert mapping["EventSourceArn"].endswith(":tributary-trial-jobs")
+    assert mapping["BatchSize"] == 1
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 20}
+
+
+def test_a_job_that_always_fails_is_tried_again_then_given_up_and_kept(first: Deployed) -> None:
+    sqs = first.stage.client("sqs")
+    url = queue_url(first.stage, "jobs")
+    hidden = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})
+    try:
+        sqs.send_message(QueueUrl=url, MessageBody="poison")
+        eventually(lambda: waiting(first.stage, "jobs-dead"), {"ApproximateNumberOfMessages": "1", HIDDEN: "0"})
+    finally:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=hidden)
+    assert 1 < told(first.stage, "work").count("seen: poison") <= 5
+    (message,) = sqs.receive_message(QueueUrl=queue_url(first.stage, "jobs-dead"))["Messages"]
+    assert message["Body"] == "poison"
+
+
+HIDDEN = "ApproximateNumberOfMessagesNotVisible"
+
+
+def waiting(stage: Stage, queue: str) -> dict[str, str]:
+    """How many messages a queue has, and how many of them somebody works on."""
+    client, names = stage.client("sqs"), ["ApproximateNumberOfMessages", HIDDEN]
+    answer = client.get_queue_attributes(QueueUrl=queue_url(stage, queue), AttributeNames=names)
+    return dict(answer["Attributes"])
+
+
+def queue_url(stage: Stage, queue: str) -> str:
+    return str(stage.client("sqs").get_queue_url(QueueName=f"{stage.table_prefix}{queue}")["QueueUrl"])
+
+
+def mapping_of_jobs(stage: Stage) -> dict[str, Any]:
+    """How the jobs queue wakes its worker."""
+    found = stage.client("lambda").list_event_source_mappings(FunctionName=stage.function("work"))
+    (mapping,) = found["EventSourceMappings"]
+    return dict(mapping)
+
+
+def eventually(what: Callable[[], object], wanted: object) -> None:
+    """Wait for it, up to ten seconds."""
+    deadline = time.monotonic() + 10
+    while (found := what()) != wanted:
+        assert time.monotonic() < deadline, f"after ten seconds it is {found}"
         time.sleep(0.1)
-    assert seen == ["seen: MODIFY account", "seen: REMOVE account"]
 
 
 def told(stage: Stage, handler: str) -> list[str]:
@@ -180,6 +238,7 @@ def test_a_second_clone_changes_nothing(
     assert re.search(r"platform key +there is one already", said)
     assert f"URL   {first.url}\n" in said
     assert len(first.stage.client("apigateway").get_rest_apis()["items"]) == 1
+    assert mapping_of_jobs(first.stage)["ScalingConfig"] == {"MaximumConcurrency": 20}
 
 
 def test_a_pipeline_never_sees_a_key(
@@ -217,6 +276,9 @@ def test_plain_chalice_ships_new_code_to_the_same_url(first: Deployed, project: 
 
 def test_destroy_leaves_the_data(first: Deployed, project: Path) -> None:
     destroy(first.stage, project=project)
+    assert first.stage.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
+    assert first.stage.client("events").list_rules()["Rules"] == []
+    assert queue_url(first.stage, "jobs")
     assert ask("GET", f"{first.url}/health")[0] == 404
     orders = first.stage.client("dynamodb").scan(TableName="tributary-trial-orders")["Items"]
     assert [item["pk"]["S"] for item in orders] == ["A-1"]

@@ -12,6 +12,7 @@ import pytest
 from infra import bundle, sam
 from infra.deploy import copy_app
 from infra.paths import ROOT
+from infra.render import FUNCTIONS
 from infra.stage import Stage
 from infra.stream_options import RECORD_AGE_SECONDS
 
@@ -44,10 +45,27 @@ def test_the_template_has_each_stream_as_the_data_stack_exports_it(
     assert "streams-dead" in json.dumps(event["DestinationConfig"])
 
 
+def test_the_template_has_the_queue_of_whichever_account_it_is_deployed_to(resources: dict[str, Any]) -> None:
+    (event,) = (event["Properties"] for event in resources["Work"]["Properties"]["Events"].values())
+    jobs = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:tributary-prod-jobs"
+    assert event["Queue"] == {"Fn::Sub": jobs}
+    assert event["BatchSize"] == 1
+    assert event["ScalingConfig"] == {"MaximumConcurrency": 20}
+    functions = [body for body in resources.values() if body["Type"] == "AWS::Serverless::Function"]
+    told = [function["Properties"]["Environment"]["Variables"] for function in functions]
+    url = "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/tributary-prod-jobs"
+    assert [variables["TRIBUTARY_JOBS_QUEUE_URL"] for variables in told] == [{"Fn::Sub": url}] * len(FUNCTIONS)
+
+
+def test_the_template_has_the_schedule(resources: dict[str, Any]) -> None:
+    (event,) = (event["Properties"] for event in resources["Tick"]["Properties"]["Events"].values())
+    assert event["Schedule"] == "rate(15 minutes)"
+
+
 def test_packaged_functions_have_the_names_that_alarms_watch(resources: dict[str, Any]) -> None:
     functions = [body for body in resources.values() if body["Type"] == "AWS::Serverless::Function"]
     names = {function["Properties"]["FunctionName"] for function in functions}
-    assert names == {"tributary-prod", "tributary-prod-decide_orders", "tributary-prod-watch_entries"}
+    assert names == {Stage("prod").function(handler) for handler in FUNCTIONS}
 
 
 def test_the_packaged_api_refuses_as_the_app_does(resources: dict[str, Any]) -> None:

@@ -83,8 +83,9 @@ def test_queues_are_encrypted_and_work_that_fails_is_kept_two_weeks() -> None:
     assert all(queue["Properties"]["SqsManagedSseEnabled"] for queue in queues.values())
     dead = [queue["Properties"] for name, queue in queues.items() if name.endswith("DeadLetters")]
     assert {queue["MessageRetentionPeriod"] for queue in dead} == {14 * 86_400}
-    assert queues["JobsQueue"]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"] == {
-        "Fn::GetAtt": ["JobsDeadLetters", "Arn"]
+    assert queues["JobsQueue"]["Properties"]["RedrivePolicy"] == {
+        "deadLetterTargetArn": {"Fn::GetAtt": ["JobsDeadLetters", "Arn"]},
+        "maxReceiveCount": 5,
     }
 
 
