@@ -8,6 +8,7 @@ from chalicelib.commissions.events import events as commissions_events
 from chalicelib.commissions.routes import routes as commissions
 from chalicelib.distributors.routes import routes as distributors
 from chalicelib.ledger.events import events as ledger_events
+from chalicelib.levels.routes import routes as levels
 from chalicelib.operations.events import events as operations_events
 from chalicelib.operations.routes import routes as operations
 from chalicelib.orders.routes import routes as orders
@@ -31,6 +32,7 @@ app.register_blueprint(catalog.blueprint)
 app.register_blueprint(distributors.blueprint)
 app.register_blueprint(referrals.blueprint)
 app.register_blueprint(orders.blueprint)
+app.register_blueprint(levels.blueprint)
 app.register_blueprint(commissions.blueprint)
 app.register_blueprint(commissions_events)
 app.register_blueprint(ledger_events)

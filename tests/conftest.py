@@ -38,6 +38,7 @@ from chalicelib.programs.document import PlanDocument, parse, presets  # noqa: E
 from chalicelib.programs.model import Mode, NewProgram  # noqa: E402
 from infra.tables import table_definitions  # noqa: E402
 from tests.support import Api, Shop  # noqa: E402
+from tests.support_clock import Worker  # noqa: E402
 from tests.support_laws import document  # noqa: E402
 from tests.support_market import Kept, Market  # noqa: E402
 
@@ -104,6 +105,14 @@ def api() -> Api:
     from app import app  # here, so that tests without HTTP don't need every room
 
     return Api(Client(app, project_dir=str(TESTS.parent)))
+
+
+@pytest.fixture
+def worker() -> Worker:
+    """The jobs queue and the function that works it off."""
+    from app import app
+
+    return Worker(Client(app, project_dir=str(TESTS.parent)))
 
 
 @pytest.fixture

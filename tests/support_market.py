@@ -8,7 +8,6 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
-from chalicelib.access.model import Caller, Scope
 from chalicelib.commissions import service as commissions
 from chalicelib.commissions.model import Decision
 from chalicelib.ledger import service as ledger
@@ -16,6 +15,7 @@ from chalicelib.ledger.model import Account, Entry
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
 from tests.support import Answer, Api, Shop
+from tests.support_clock import jump
 
 START = datetime.fromisoformat("2026-03-04T10:00:00+08:00")
 """Where the clock of a test shop first stands."""
@@ -99,8 +99,7 @@ class Market:
 
     def move_to(self, days: float = 0, minutes: float = 0) -> None:
         """Move the program's clock, counted from `START`."""
-        caller = Caller("wang", Scope.OPERATOR, self.shop.program_id)
-        programs.move_clock(caller, self.program, START + timedelta(days=days, minutes=minutes))
+        jump(self.shop.program_id, START + timedelta(days=days, minutes=minutes))
 
     def rule(self, sku: str, **says: Any) -> None:
         answer = self.api.put(f"/v1/products/{sku}", {"mode": "replace"} | says, key=self.shop.operator)

@@ -3,7 +3,7 @@
 from chalice.app import Blueprint, DynamoDBEvent
 
 from chalicelib.commissions import service
-from chalicelib.orders.changes import order_of
+from chalicelib.orders.changes import SOURCE, order_of
 from chalicelib.shared import settings, streams
 from chalicelib.shared.streams import Subject
 
@@ -18,7 +18,7 @@ events = Blueprint(__name__)
 )
 def decide_orders(event: DynamoDBEvent) -> None:
     """Decide and book each order of the batch. Raises streams.Unfinished if the store failed for any."""
-    streams.work_off(event, "orders", order_of, _decide, service.foresee)
+    streams.work_off(event, SOURCE, order_of, _decide, service.foresee)
 
 
 def _decide(order: Subject) -> None:

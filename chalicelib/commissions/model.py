@@ -21,6 +21,8 @@ class Cause(StrEnum):
     CANCELLATION = "cancellation"
     COMPLETION = "completion"
     ATTRIBUTION = "attribution"
+    LEVEL = "level"
+    """The rank of the paid day was decided, and it isn't the one that the order was judged with before."""
 
 
 class CommissionStatus(StrEnum):
@@ -100,6 +102,8 @@ class Decision:
     """The local day on which the change counts for volumes."""
     available_at: datetime | None
     """The midnight at which the money is available, once that is known; stays as first decided."""
+    rank_decided: bool = True
+    """Whether the rank was decided already; else it is what was known then, and the order is judged again."""
     withdrawn: bool = False
     """Whether it takes everything back because another attribution follows."""
 

@@ -4,7 +4,7 @@ Deciding is level-triggered: it reads all facts and the journal, and writes what
 called. Each write has a key from its cause, so two workers, a crash or a replay end at the same journal and entries.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -30,6 +30,7 @@ from chalicelib.distributors.model import Distributor, Status
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.model import Entry
 from chalicelib.ledger.service import Places
+from chalicelib.levels import service as levels
 from chalicelib.orders import service as orders
 from chalicelib.orders.model import Facts, Order, OrderPlace
 from chalicelib.orders.rules import taken_back
@@ -44,9 +45,6 @@ STEPS_MAX: Final = 1_000
 """Decisions one call may write: more than 500 refunds, 100 attributions and their withdrawals ever need."""
 
 _PAGE: Final = 100
-
-FIRST_RANK: Final = 1
-"""Everyone's rank until levels are decided."""
 
 _DAY_QUERIES_MAX: Final = 400
 """How many partitions of days one page of a program's commissions looks at."""
@@ -117,7 +115,7 @@ def decide(program_id: str, order_id: str) -> None:
 def foresee(found: Iterable[Subject]) -> None:
     """Within `tables.reading_once`: see with few calls which of a batch's orders have no journal yet."""
     for program_id, of_program in groupby(sorted(found), key=attrgetter("program_id")):
-        tables.decided_of(program_id, (subject.key for subject in of_program))
+        tables.first_decisions(program_id, (subject.key for subject in of_program))
 
 
 def _caught_up(case: Case) -> bool:
@@ -140,7 +138,19 @@ def _next(case: Case) -> Decision | None:
     at = _decided_at(case)
     if rules.must_open(case):
         return rules.opened(case, _opening(case), at)
-    return rules.next_decision(case, at)
+    return rules.next_decision(_ranked(case), at)
+
+
+def _ranked(case: Case) -> Case:
+    """The case with the rank that was decided since its order was judged with a provisional one.
+
+    After a provisional decision this is asked once more, so none slips through while the close is going on.
+    """
+    last = case.last
+    if last is None or last.rank_decided or last.withdrawn or last.distributor_id is None:
+        return case
+    decided = levels.decided_rank(case.program, last.distributor_id, case.program.local_day(case.paid_at))
+    return replace(case, decided_rank=decided)
 
 
 def _after(case: Case, decision: Decision) -> Case:
@@ -175,7 +185,8 @@ def _opening(case: Case) -> Opening:
     snapshot = _snapshot(case, seller)
     if _all_barred(case.order, snapshot.barred):
         return Opening(None, Reason.PRODUCT_NOT_ELIGIBLE, None, None)
-    return Opening(seller.distributor_id, attribution.reason, snapshot, FIRST_RANK)
+    rank = levels.rank_on(case.program, seller, case.program.local_day(case.paid_at))
+    return Opening(seller.distributor_id, attribution.reason, snapshot, rank)
 
 
 def _all_barred(order: Order, barred: Collection[str]) -> bool:
@@ -219,27 +230,59 @@ def is_decided(case: Case | None) -> bool:
     """Whether journal and entries say all that the facts do; an order that isn't paid has nothing to decide."""
     if case is None:
         return True
-    if case.last is None or rules.must_open(case) or rules.next_decision(case, _decided_at(case)) is not None:
+    if case.last is None or rules.must_open(case):
+        return False
+    if rules.next_decision(_ranked(case), _decided_at(case)) is not None:
         return False
     return ledger.all_there(rules.entries_of(case, case.last))
 
 
 def undecided_order(program: Program) -> str | None:
-    """A paid order of the last 400 days that has no decision yet, None if there is none. For test programs.
+    """A paid order of the last 400 days that isn't decided and booked yet, None if there is none. For test programs.
 
-    Costs a query a day and a call for a hundred orders.
+    Costs a query a day, a call for a hundred orders, and some for each that was told since the clock last moved.
     """
     newest, oldest = _days(program, Wanted(since=program.now() - clock.BACK_MAX))
     for back in range((newest - oldest).days + 1):
-        places: Places | None = {}
-        while places is not None:
-            found, places = orders.paid_on(program, newest - timedelta(days=back), _PAGE, places)
-            paid = [one.order_id for one in found]
-            decided = tables.decided_of(program.program_id, paid)
-            undecided = next((order_id for order_id in paid if order_id not in decided), None)
-            if undecided is not None:
-                return undecided
+        for paid in pages_paid_on(program, newest - timedelta(days=back)):
+            undecided = undecided_of(program, paid)
+            if undecided:
+                return undecided[0]
     return None
+
+
+def pages_paid_on(program: Program, day: date) -> Iterator[list[str]]:
+    """The orders paid on a local day, by the hundred, last paid first."""
+    return (paid for paid, _ in pages_paid(program, day, day, None))
+
+
+def pages_paid(
+    program: Program, first: date, last: date, place: DayPlace | None
+) -> Iterator[tuple[list[str], DayPlace]]:
+    """The orders paid on the days `first` to `last`, by the hundred, each page with where the walk goes on after it."""
+    here = place or DayPlace(first, {}, 0)
+    while here.day <= last:
+        found, further = orders.paid_on(program, here.day, _PAGE, here.places)
+        here = DayPlace(here.day + timedelta(days=1), {}, 0) if further is None else replace(here, places=further)
+        yield [one.order_id for one in found], here
+
+
+def undecided_of(program: Program, order_ids: Sequence[str]) -> list[str]:
+    """Those of these orders that have no decision, or one of this very instant and not everything that follows it.
+
+    Entries follow a decision within milliseconds; a test program's clock, which stands still, waits for them.
+    """
+    first = tables.first_decisions(program.program_id, order_ids)
+    undecided = [order_id for order_id in order_ids if order_id not in first]
+    if undecided:
+        return undecided
+    fresh = [order_id for order_id in order_ids if first[order_id].at >= program.now()]
+    return [order_id for order_id in fresh if not is_decided(_case(program, order_id))]
+
+
+def _case(program: Program, order_id: str) -> Case | None:
+    facts = orders.facts_of(program.program_id, order_id)
+    return _case_of(program, facts, tables.read_journal(program.program_id, order_id))
 
 
 def explain(program: Program, order_id: str) -> Explanation:

@@ -48,6 +48,8 @@ def decision_item(program_id: str, order_id: str, decision: Decision) -> Decisio
         "available_at": None if decision.available_at is None else clock.stored(decision.available_at),
         "withdrawn": decision.withdrawn,
     }
+    if not decision.rank_decided:
+        body["provisional"] = True
     return DecisionItem(f"{program_id}#{order_id}", f"{decision.n:06}", at=clock.stored(decision.at), body=body)
 
 
@@ -56,10 +58,10 @@ def read_journal(program_id: str, order_id: str) -> list[Decision]:
     return [_decision(item) for item in DecisionItem.query(f"{program_id}#{order_id}", consistent_read=True)]
 
 
-def decided_of(program_id: str, order_ids: Iterable[str]) -> set[str]:
-    """Those of these orders that have a first decision."""
+def first_decisions(program_id: str, order_ids: Iterable[str]) -> dict[str, Decision]:
+    """The first decisions of these orders, of those that have one."""
     found = DecisionItem.find_many((f"{program_id}#{order_id}", _FIRST) for order_id in order_ids)
-    return {item.pk.partition("#")[2] for item in found}
+    return {item.pk.partition("#")[2]: _decision(item) for item in found}
 
 
 def first_look(program_id: str, order_id: str) -> list[Decision]:
@@ -90,6 +92,7 @@ def _decision(item: DecisionItem) -> Decision:
         counts_on=date.fromisoformat(body["counts_on"]),
         available_at=None if body["available_at"] is None else clock.read(body["available_at"]),
         withdrawn=body["withdrawn"],
+        rank_decided=not body.get("provisional", False),
     )
 
 

@@ -1,6 +1,6 @@
 """The nouns of distributors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +67,12 @@ class Distributor:
     def status_at(self, at: datetime) -> Status | None:
         """The status as of an instant; of two changes at one instant the later one. None: it wasn't there yet."""
         return next((status for since, status in reversed(self.statuses) if since <= at), None)
+
+    def spells(self) -> Iterator[tuple[datetime, Status, datetime | None]]:
+        """Each status with since when and until when, oldest first; None: it lasts."""
+        ends = [*(since for since, _ in self.statuses[1:]), None]
+        for (since, status), until in zip(self.statuses, ends, strict=True):
+            yield since, status, until
 
     def approved_at(self, at: datetime) -> bool:
         """Whether it could earn at an instant."""

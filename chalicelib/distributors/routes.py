@@ -143,7 +143,7 @@ def apply(call: Call, body: ApplicationBody) -> Reply:
         evidence=body.evidence,
     )
     distributor, new = service.apply(call.caller, programs.get(call.program_id), application)
-    return Reply(201 if new else 200, _one(call, distributor))
+    return Reply(201 if new else 200, shown(call, distributor))
 
 
 @routes.get("/v1/distributors", "S O A", query=DistributorsQuery, answer=http.Listed[DistributorAnswer])
@@ -159,7 +159,7 @@ def list_distributors(call: Call, query: DistributorsQuery) -> http.Listed[Distr
 def show_distributor(call: Call, distributor_id: str) -> DistributorAnswer:
     """One distributor; a distributor sees itself."""
     call.own(distributor_id)
-    return _one(call, service.get(call.program_id, distributor_id))
+    return shown(call, service.get(call.program_id, distributor_id))
 
 
 @routes.patch("/v1/distributors/{distributor_id}", "S O", body=ProfileBody, answer=DistributorAnswer)
@@ -167,7 +167,7 @@ def change_distributor(call: Call, distributor_id: str, body: ProfileBody) -> Di
     """Change a distributor's name or contact."""
     contact = _contact(body.contact) if body.contact else None
     program = programs.get(call.program_id)
-    return _one(call, service.change_profile(call.caller, program, distributor_id, body.name, contact))
+    return shown(call, service.change_profile(call.caller, program, distributor_id, body.name, contact))
 
 
 @routes.post("/v1/distributors/{distributor_id}/approve", "O", body=ReasonBody, answer=DistributorAnswer)
@@ -207,7 +207,7 @@ def move_distributor(call: Call, distributor_id: str, body: SponsorBody) -> Dist
     sponsor = service.sponsor(call.program_id, code=body.sponsor_code, sponsor_id=body.sponsor_id) if chosen else None
     program = programs.get(call.program_id)
     moved = service.move(call.caller, program, distributor_id, sponsor, body.reason, call.idempotency_key)
-    return _one(call, moved)
+    return shown(call, moved)
 
 
 @routes.get(
@@ -249,14 +249,15 @@ def invite(call: Call, body: InvitationBody) -> Reply:
 def _change_status(call: Call, distributor_id: str, action: Action, body: ReasonBody) -> DistributorAnswer:
     program = programs.get(call.program_id)
     changed = service.change_status(call.caller, program, distributor_id, action, body.reason, call.idempotency_key)
-    return _one(call, changed)
+    return shown(call, changed)
 
 
 def _contact(body: ContactBody) -> dict[str, str]:
     return body.model_dump(exclude_none=True)
 
 
-def _one(call: Call, distributor: Distributor) -> DistributorAnswer:
+def shown(call: Call, distributor: Distributor) -> DistributorAnswer:
+    """A distributor as an answer: what is personal or was given in evidence is not for the storefront."""
     answer = _answer(distributor)
     if call.caller.scope is Scope.STOREFRONT:
         return answer

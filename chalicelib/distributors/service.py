@@ -2,9 +2,10 @@
 
 import hmac
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from chalicelib.access import service as access
@@ -23,6 +24,8 @@ CHAIN_MAX: Final = 1_000
 """How many sponsors are walked above one another before a move is refused."""
 INVITATION_LIFE_MAX: Final = timedelta(days=400)
 _CODE_LENGTH: Final = 10
+_AT_ONCE: Final = 100
+"""How many are read with one call."""
 _SECRET_LENGTH: Final = 26
 """Some 128 random bits."""
 _ATTEMPTS: Final = 3
@@ -82,6 +85,21 @@ def list_distributors(
     found = ProfileItem.by_program.query(program_id, scan_index_forward=False, last_evaluated_key=place)
     items, further = page(found, limit, lambda item: rules.wanted(item.distributor(), which))
     return [item.distributor() for item in items], further
+
+
+def in_turn(program_id: str, after: str | None = None) -> Iterator[Distributor]:
+    """A program's distributors as they are now, in the order in which they came, `after` one of them."""
+    ids_left = ids_in_turn(program_id, after)
+    while some := list(islice(ids_left, _AT_ONCE)):
+        found = get_many(program_id, some)
+        yield from (found[distributor_id] for distributor_id in some)
+
+
+def ids_in_turn(program_id: str, after: str | None = None) -> Iterator[str]:
+    """The ids of a program's distributors, in the order in which they came, `after` one of them."""
+    later = None if after is None else ProfileItem.distributor_id > after
+    for item in ProfileItem.by_program.query(program_id, later, attributes_to_get=["distributor_id"]):
+        yield item.distributor_id
 
 
 def downline(

@@ -7,6 +7,20 @@ from enum import StrEnum
 from chalicelib.shared import ids
 
 
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What counted: bases in minor units, and orders. Either may be negative: what comes back counts on its own day."""
+
+    sales_minor: int = 0
+    orders: int = 0
+
+    def __add__(self, other: "Volume") -> "Volume":
+        return Volume(self.sales_minor + other.sales_minor, self.orders + other.orders)
+
+    def __bool__(self) -> bool:
+        return bool(self.sales_minor or self.orders)
+
+
 class Account(StrEnum):
     """Where a distributor's money can be; `expense` is the program's side of it."""
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
-from chalicelib.ledger.model import Account, Entry, Kind
+from chalicelib.ledger.model import Account, Entry, Kind, Volume
 from chalicelib.shared import clock
 from chalicelib.shared.tables import Table
 
@@ -85,6 +85,11 @@ def entry_item(entry: Entry) -> EntryItem:
         base_minor=entry.base_minor if entry.tier == 1 else None,
         orders=entry.count if entry.tier == 1 else None,
     )
+
+
+def volume_of(item: EntryItem) -> Volume:
+    """What an entry counts for."""
+    return Volume(int(item.base_minor or 0), int(item.orders or 0))
 
 
 def read_entry(item: EntryItem) -> Entry:

@@ -56,12 +56,18 @@ GROUPS: Final = (
         "Facts, told in any order and any number of times. The answer says at once whose order it is, and why.",
         ("orders",),
     ),
+    Group(
+        "levels",
+        "等级",
+        "Ranks rise the day after enough was sold and fall a step after missed months: changes, and what is to come.",
+        ("levels",),
+    ),
     Group("commissions", "佣金", "What each order pays each distributor, with its derivation.", ("commissions",)),
     Group(
         "operations",
         "运维",
         "Health, the clock of test programs, what couldn't be processed, and this description.",
-        ("health", "docs", "openapi.json", "quarantine", "test"),
+        ("health", "docs", "openapi.json", "jobs", "quarantine", "test"),
     ),
 )
 """The order in which the API is told."""

@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from chalicelib.access.door import ROUTES, Call, Reply, Routes
 from chalicelib.operations import handbook, openapi, service
+from chalicelib.operations.model import Job, Phase, Run
 from chalicelib.shared import http, pages
 from chalicelib.shared.quarantine import Quarantined
 from chalicelib.shared.version import VERSION
@@ -31,6 +32,20 @@ class ClockAnswer(http.Answer):
 
     now: http.Shown
     moving_to: http.Shown | None
+
+
+class RunAnswer(http.Answer):
+    """A run of a job, about the days `first_day` to `last_day`. `due_at` is by the program's clock, the rest real time;
+    `finished_at` null: it isn't done."""
+
+    job: Job
+    first_day: http.Day
+    last_day: http.Day
+    due_at: http.Shown
+    phase: Phase
+    started_at: http.Shown
+    finished_at: http.Shown | None
+    counts: dict[str, JsonValue]
 
 
 class QuarantineAnswer(http.Answer):
@@ -66,13 +81,22 @@ def show_docs(call: Call) -> Reply:
 def move_clock(call: Call, body: ClockBody) -> ClockAnswer:
     """Put a test program's clock forward and run what became due."""
     program = service.move_clock(call.caller, call.program_id, body.now)
-    return ClockAnswer(now=program.now(), moving_to=None)
+    return ClockAnswer(now=program.now(), moving_to=program.moving_to)
 
 
 @routes.get("/v1/test/clock", "O", answer=ClockAnswer)
 def show_clock(call: Call) -> ClockAnswer:
     """Where a test program's clock stands."""
-    return ClockAnswer(now=service.test_program(call.program_id).now(), moving_to=None)
+    program = service.test_program(call.program_id)
+    return ClockAnswer(now=program.now(), moving_to=program.moving_to)
+
+
+@routes.get("/v1/jobs", "O A", query=http.ListQuery, answer=http.Listed[RunAnswer])
+def list_jobs(call: Call, query: http.ListQuery) -> http.Listed[RunAnswer]:
+    """The program's runs of jobs, the last due first."""
+    bound = ("jobs", call.program_id)
+    runs, place = service.list_runs(call.program_id, query.limit, pages.place(query.cursor, *bound))
+    return http.Listed(data=[_run(run) for run in runs], next_cursor=pages.cursor(place, *bound))
 
 
 @routes.get("/v1/quarantine", "O A", query=http.ListQuery, answer=http.Listed[QuarantineAnswer])
@@ -81,6 +105,19 @@ def list_quarantine(call: Call, query: http.ListQuery) -> http.Listed[Quarantine
     bound = ("quarantine", call.program_id)
     rows, place = service.list_quarantine(call.program_id, query.limit, pages.place(query.cursor, *bound))
     return http.Listed(data=[_quarantined(row) for row in rows], next_cursor=pages.cursor(place, *bound))
+
+
+def _run(run: Run) -> RunAnswer:
+    return RunAnswer(
+        job=run.job,
+        first_day=run.first,
+        last_day=run.last,
+        due_at=run.due_at,
+        phase=run.phase,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        counts=dict(run.counts),
+    )
 
 
 def _quarantined(row: Quarantined) -> QuarantineAnswer:

@@ -4,12 +4,15 @@ from datetime import datetime
 
 from chalicelib.access.model import Caller
 from chalicelib.commissions import service as commissions
+from chalicelib.operations import jobs, tables
+from chalicelib.operations.model import Run
+from chalicelib.operations.tables import RunItem
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import quarantine
 from chalicelib.shared.errors import Code, Conflict
 from chalicelib.shared.quarantine import Quarantined
-from chalicelib.shared.tables import Key
+from chalicelib.shared.tables import Key, page
 
 
 def test_program(program_id: str) -> Program:
@@ -21,16 +24,26 @@ def test_program(program_id: str) -> Program:
 
 
 def move_clock(caller: Caller, program_id: str, now: datetime) -> Program:
-    """Put a test program's clock forward.
+    """Have a test program's clock move forward; a worker runs what becomes due on the way, in order.
 
-    An order that was accepted before the move is decided before it, so that a story told twice ends the same.
+    What was accepted before the move is decided before it, so that a story told twice ends the same.
     Raises NotFound, Conflict `not_a_test_program`, `orders_undecided`, `clock_goes_forward`.
     """
     program = test_program(program_id)
     undecided = commissions.undecided_order(program)
     if undecided is not None:
         raise Conflict(Code.ORDERS_UNDECIDED, f"Order {undecided} is paid and not decided yet. Try again in a moment.")
-    return programs.move_clock(caller, program, now)
+    moving = programs.set_out(caller, program, now)
+    if moving.moving_to is not None:
+        jobs.set_going(program_id)
+    return moving
+
+
+def list_runs(program_id: str, limit: int, place: Key | None) -> tuple[list[Run], Key | None]:
+    """A program's runs of jobs, the last due first, and where the list goes on."""
+    found = RunItem.query(tables.runs_pk(program_id), scan_index_forward=False, last_evaluated_key=place)
+    items, further = page(found, limit)
+    return [item.run() for item in items], further
 
 
 def list_quarantine(program_id: str, limit: int, place: Key | None) -> tuple[list[Quarantined], Key | None]:

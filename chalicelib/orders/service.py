@@ -10,15 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from pynamodb.pagination import ResultIterator
-
 from chalicelib.access import service as access
 from chalicelib.access.model import Caller
 from chalicelib.catalog import service as catalog
 from chalicelib.distributors import service as distributors
 from chalicelib.orders import rules, tables
 from chalicelib.orders.model import Content, Facts, Flag, HandAttribution, Order, OrderPlace, Refund, RefundLine, Told
-from chalicelib.orders.tables import OrderItem
+from chalicelib.orders.tables import FactItem, OrderItem
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Plan, Program
 from chalicelib.referrals import service as referrals
@@ -96,7 +94,7 @@ def record(program: Program, order_id: str, told: Content) -> Recorded:
         _refuse_change(stored, told)
         _refuse_far_times(program, **_new_times(stored, told))
         order = _judged(program, facts, order_id, told)
-        facts = _keeping_completion(facts, told)
+        facts = _keeping_completion(program, facts, told)
         if _put(program, order, replaces=stored):
             return Recorded(replace(facts, order=order), order, new=stored is None)
     raise changed_meanwhile()
@@ -133,13 +131,13 @@ def _judged(program: Program, facts: Facts, order_id: str, told: Content) -> Ord
     return Order(program.program_id, order_id, told, program.now(), attribution, in_force.version)
 
 
-def _keeping_completion(facts: Facts, told: Content) -> Facts:
+def _keeping_completion(program: Program, facts: Facts, told: Content) -> Facts:
     """The facts once the stored version's completion is one of its own, which a newer version would otherwise undo."""
     done = None if facts.order is None else facts.order.content.completed_at
     if facts.order is None or done is None or (told.completed_at is not None and told.completed_at <= done):
         return facts
     completion = Told(done, facts.order.received_at)
-    tables.completion_item(facts.program_id, facts.order_id, completion).put_new()
+    _told(program, tables.completion_item(facts.program_id, facts.order_id, completion)).put_new()
     return replace(facts, completions=(*facts.completions, completion))
 
 
@@ -190,7 +188,7 @@ def complete(program: Program, order_id: str, completed_at: datetime) -> datetim
         _refuse_far_times(program, completed_at=completed_at)
     if known is not None and known <= completed_at:
         return known
-    tables.completion_item(program.program_id, order_id, Told(completed_at, program.now())).put_new()
+    _told(program, tables.completion_item(program.program_id, order_id, Told(completed_at, program.now()))).put_new()
     return completed_at
 
 
@@ -204,7 +202,7 @@ def cancel(program: Program, order_id: str, cancelled_at: datetime) -> datetime:
         _refuse_far_times(program, cancelled_at=cancelled_at)
     if known is None:
         told = Told(cancelled_at, program.now())
-        if tables.cancellation_item(program.program_id, order_id, told).put_new():
+        if _told(program, tables.cancellation_item(program.program_id, order_id, told)).put_new():
             return cancelled_at
         known = facts_of(program.program_id, order_id).cancellation
     return known.at if known is not None else cancelled_at
@@ -222,7 +220,7 @@ def refund(
     known = _refund_of(facts, refund_id)
     if known is None:
         _refuse_refund(program, facts, told)
-        if tables.refund_item(program.program_id, order_id, told).put_new():
+        if _told(program, tables.refund_item(program.program_id, order_id, told)).put_new():
             return RefundRecorded(told, _flags(replace(facts, refunds=(*facts.refunds, told)), told), new=True)
         facts = facts_of(program.program_id, order_id)
         known = _refund_of(facts, refund_id) or told
@@ -288,7 +286,7 @@ def attribute_by_hand(
         caller, hand.received_at, "order.attribute", order_id, reason=reason, detail={"distributor_id": distributor_id}
     )
     try:
-        transact(Put(tables.hand_attribution_item(program.program_id, order_id, hand)), Put(row))
+        transact(Put(_told(program, tables.hand_attribution_item(program.program_id, order_id, hand))), Put(row))
     except Refused:
         raise changed_meanwhile() from None
     return by_hand(distributor_id)
@@ -312,6 +310,21 @@ def _refuse_earner(program: Program, distributor_id: str, paid_at: datetime) -> 
     if not distributor.approved_at(paid_at):
         detail = "The distributor was not approved when the order was paid."
         raise Conflict(Code.DISTRIBUTOR_NOT_APPROVED, detail)
+
+
+def _told(program: Program, item: FactItem) -> FactItem:
+    """A fact, in the list of what was told if its program has one."""
+    return item.listed(_told_list(program.program_id) if program.mode is Mode.TEST else None)
+
+
+def _told_list(program_id: str) -> str:
+    return f"{program_id}#told"
+
+
+def told_since(program_id: str, at: datetime) -> set[str]:
+    """The orders of a test program of which something other than the order itself was told at an instant or later."""
+    told = OrderItem.by_day.query(_told_list(program_id), OrderItem.paid_at >= clock.stored(at))
+    return {tables.ids_of(item.pk)[1] for item in told}
 
 
 def paid_on(
@@ -341,10 +354,6 @@ def after(program: Program, place: OrderPlace, places: dict[str, Key]) -> dict[s
     item = OrderItem(tables.order_pk(program.program_id, place.order_id), "order", day=shard)
     item.paid_at = clock.stored(place.paid_at)
     return {**places, shard: _index_key(item)}
-
-
-def _newest_first(shard: str, limit: int, place: Key | None) -> ResultIterator[OrderItem]:
-    return OrderItem.by_day.query(shard, scan_index_forward=False, page_size=limit + 1, last_evaluated_key=place)
 
 
 def _paid_order(item: OrderItem) -> str:

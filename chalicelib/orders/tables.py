@@ -9,11 +9,12 @@
 |                      | `attribution#{n:04}`     | an attribution by hand                                      |
 
 Index `by_day`: `{program}#{paid local day}#{shard}` and `paid_at`, keys only, of paid orders; never rewritten.
+Facts of test programs are in it too, at `{program}#told` and when they were received: their clock waits for them.
 An order's content is one compressed JSON value, so that nearly all orders fit one write unit.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
@@ -67,6 +68,14 @@ class FactItem(OrdersTable):
 
     fact = JsonAttribute(attr_name="f")
     received_at = UnicodeAttribute(attr_name="r")
+    day = UnicodeAttribute(null=True)
+    paid_at = UnicodeAttribute(null=True)
+
+    def listed(self, partition: str | None) -> Self:
+        """The same, to be found in this partition of the index `by_day` by when it was received; None: in none."""
+        if partition is not None:
+            self.day, self.paid_at = partition, self.received_at
+        return self
 
 
 class AnyItem(OrdersTable):

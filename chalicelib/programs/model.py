@@ -4,7 +4,7 @@ The plan's meaning is in docs/plan.md. Rates are basis points, amounts minor uni
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -120,12 +120,9 @@ class Track:
     demotion: Demotion | None
     upline_rates_bp: tuple[int, ...]
 
-    def level(self, rank: int) -> Level:
-        """The level of a rank. Raises KeyError for a rank the track lacks."""
-        for level in self.levels:
-            if level.rank == rank:
-                return level
-        raise KeyError(rank)
+    def highest(self, rank: int) -> Level:
+        """The level of a rank; where the track doesn't reach so high, its highest."""
+        return self.levels[min(rank, len(self.levels)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +275,10 @@ class Program:
     """In the order of their versions."""
     pauses: tuple[Pause, ...]
     """Oldest first."""
+    moving_to: datetime | None = None
+    """Where a test program's clock is on its way to; None: it stands still."""
+    held: Mapping[str, Mapping[int, date]] = field(default_factory=dict)
+    """Ranks above 1 that somebody has, by track, each with the last day for which that is known."""
 
     def now(self) -> datetime:
         """The program's clock: real time, or where a test program's clock stands."""
@@ -291,6 +292,21 @@ class Program:
     def paused_at(self, at: datetime) -> bool:
         """Whether it was paused at an instant (the end of a pause is outside it)."""
         return any(p.since <= at and (p.until is None or at < p.until) for p in self.pauses)
+
+    @property
+    def created_day(self) -> date:
+        """The local day it was made on."""
+        return self.local_day(self.created_at)
+
+    def midnight(self, day: date) -> datetime:
+        """The instant a local day begins."""
+        return clock.midnight(day, self.timezone)
+
+    def plan_versions_on(self, day: date) -> set[int]:
+        """The versions in force at some time of a local day."""
+        begins, ends = self.midnight(day), self.midnight(date.fromordinal(day.toordinal() + 1))
+        new = {self.plan_version_at(mark.effective_at) for mark in self.plans if begins < mark.effective_at < ends}
+        return {version for version in (self.plan_version_at(begins), *new) if version is not None}
 
     def plan_version_at(self, at: datetime) -> int | None:
         """The version in force at an instant; of two with one `effective_at` the later version. None: none yet."""

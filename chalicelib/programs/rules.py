@@ -6,7 +6,7 @@ that published the plan, where the plan is under `/plan`.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final
@@ -145,6 +145,16 @@ def begins_month(at: datetime, timezone: str) -> bool:
 def still_needed(until: datetime | None, now: datetime) -> bool:
     """Whether a pause that ended then can still matter: an order may be told of up to 400 days late."""
     return until is None or until >= now - clock.BACK_MAX - timedelta(days=1)
+
+
+def held_ranks(
+    before: Mapping[str, Mapping[int, date]], found: Mapping[str, Collection[int]], day: date
+) -> dict[str, dict[int, date]]:
+    """The ranks above 1 that somebody has, by track, once `found` is known of a day: what is known for later stays."""
+    ranks = {track: {rank: day for rank in of_track if rank > 1} for track, of_track in found.items()}
+    for track, of_track in before.items():
+        ranks[track] = {**ranks.get(track, {}), **{rank: known for rank, known in of_track.items() if known > day}}
+    return {track: of_track for track, of_track in ranks.items() if of_track}
 
 
 def _found(pointer: str, code: PlanCode, message: str) -> FieldError:

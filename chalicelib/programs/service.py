@@ -1,8 +1,8 @@
 """Programs and their plans: what every other room asks for, and what operators change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -185,24 +185,71 @@ def _rename(item: ProgramItem, name: str | None) -> Sequence[_Action]:
     return [("program.rename", {"from": before, "to": name})]
 
 
-def move_clock(caller: Caller, program: Program, now: datetime) -> Program:
-    """Set a test program's clock; where it stands already is fine.
+def set_out(caller: Caller, program: Program, to: datetime) -> Program:
+    """Have a test program's clock move to an instant; what became due by then runs on the way. See `stand`.
 
     Raises Conflict `not_a_test_program`, `clock_goes_forward`, `changed_meanwhile`, Invalid `time_out_of_range`.
     """
     if program.mode is not Mode.TEST:
         raise Conflict(Code.NOT_A_TEST_PROGRAM, "Only a test program's clock can be moved.")
-    _in_range(now, "/now")
+    _in_range(to, "/now")
     item = _item(program.program_id)
-    before = _program(item).now()
-    if now < before:
-        raise Conflict(Code.CLOCK_GOES_FORWARD, f"The clock stands at {clock.shown(before)} and goes forward only.")
-    if item.clock_at == clock.stored(now):
-        return _program(item)
-    item.clock_at = clock.stored(now)
-    detail: dict[str, object] = {"from": clock.shown(before), "to": clock.shown(now)}
-    _save(item, audit_row(caller, now, "program.move_clock", item.pk, detail=detail))
+    before = _program(item)
+    latest = before.moving_to or before.now()
+    if to < latest:
+        raise Conflict(Code.CLOCK_GOES_FORWARD, f"The clock stands at {clock.shown(latest)} and goes forward only.")
+    if to == latest and before.clock_at is not None:
+        return before
+    item.moving_to = clock.stored(to)
+    detail: dict[str, object] = {"from": clock.shown(before.now()), "to": clock.shown(to)}
+    _save(item, audit_row(caller, before.now(), "program.move_clock", item.pk, detail=detail))
     return _program(item)
+
+
+def stand(program_id: str, at: datetime) -> Program:
+    """Let a moving clock stand at an instant on its way, or at its end, where it then stays. Never moves it back.
+
+    Raises NotFound, Conflict `changed_meanwhile`.
+    """
+
+    def change(item: ProgramItem, program: Program) -> None:
+        if program.moving_to is not None:
+            item.clock_at = clock.stored(at if program.clock_at is None else max(program.clock_at, at))
+            item.moving_to = None if at >= program.moving_to else item.moving_to
+
+    return _noted(program_id, change)
+
+
+def hold_rank(program_id: str, track: str, rank: int, day: date) -> None:
+    """Note that somebody will have a rank from `day` on, so that no plan drops it. Raises Conflict."""
+
+    def change(item: ProgramItem, program: Program) -> None:
+        if rank > 1 and rank not in program.held.get(track, ()):
+            item.held = {**item.held, track: {**item.held.get(track, {}), str(rank): day.isoformat()}}
+
+    _noted(program_id, change)
+
+
+def note_held_ranks(program_id: str, held: Mapping[str, Collection[int]], day: date) -> None:
+    """Note which ranks somebody has on `day`, by track; those noted for later days stay. Raises Conflict."""
+
+    def change(item: ProgramItem, program: Program) -> None:
+        found = rules.held_ranks(program.held, held, day)
+        if {track: set(ranks) for track, ranks in found.items()} != {t: set(r) for t, r in program.held.items()}:
+            item.held = {t: {str(rank): known.isoformat() for rank, known in r.items()} for t, r in found.items()}
+
+    _noted(program_id, change)
+
+
+def _noted(program_id: str, change: Callable[[ProgramItem, Program], None]) -> Program:
+    """Change what the platform itself keeps with a program; nothing changed, nothing is written."""
+    for _ in range(_ATTEMPTS):
+        item = _item(program_id)
+        before = item.serialize()
+        change(item, _program(item))
+        if item.serialize() == before or item.put_if(item.next_revision()):
+            return _program(item)
+    raise changed_meanwhile()
 
 
 def check(
@@ -222,7 +269,7 @@ def check(
         changes.append(rules.Change(plan(program.program_id, before.version), checked, effective_at))
     if after:
         changes.append(rules.Change(checked, plan(program.program_id, after.version), after.effective_at))
-    context = rules.Context(program.country, program.mode, program.timezone, changes, products=products)
+    context = rules.Context(program.country, program.mode, program.timezone, changes, program.held, products)
     return rules.check(checked, context)
 
 
@@ -373,6 +420,11 @@ def _program(item: ProgramItem) -> Program:
         clock_at=_read(item.clock_at),
         plans=tuple(PlanMark(version, clock.read(at)) for version, at in item.plans),
         pauses=tuple(Pause(clock.read(since), _read(until)) for since, until in item.pauses),
+        moving_to=_read(item.moving_to),
+        held={
+            track: {int(rank): clock.day(known) for rank, known in of_track.items()}
+            for track, of_track in item.held.items()
+        },
     )
 
 

@@ -44,6 +44,9 @@ class ProgramItem(Revised):
     created_as = JsonAttribute()
     """The request that made it: a repeat is compared with this, not with what changed since."""
     clock_at = UnicodeAttribute(null=True)
+    moving_to = UnicodeAttribute(null=True)
+    held = JsonAttribute(default=dict)
+    """`{track: {rank: day}}`: ranks above 1 that somebody has, with the last day for which that is known."""
     kill_switch = BooleanAttribute(default=False)
     plans = JsonAttribute(default=list)
     """`[[version, effective_at]]`, in the order of versions."""

@@ -43,6 +43,7 @@ class Code(StrEnum):
     UNKNOWN_CODE = "unknown_code"
     UNKNOWN_TRACK = "unknown_track"
     UNKNOWN_LINE = "unknown_line"
+    UNKNOWN_RANK = "unknown_rank"
     UNKNOWN_SPONSOR = "unknown_sponsor"
     INVITATION_NEEDED = "invitation_needed"
     INVITATION_NOT_VALID = "invitation_not_valid"

@@ -57,6 +57,12 @@ def keep(program_id: str, source: str, key: str, reason: str, record: Mapping[st
     log.count("Quarantined", program_id=program_id)
 
 
+def keys_of(program_id: str, source: str) -> set[str]:
+    """What of a program's can't be processed, by a source's keys; mostly nothing."""
+    items = QuarantineItem.query(f"quarantine#{program_id}", QuarantineItem.sk.startswith(f"{source}#"))
+    return {item.key for item in items}
+
+
 def listed(program_id: str, limit: int, place: Key | None) -> tuple[list[Quarantined], Key | None]:
     """A program's quarantined records, by source and key, and where the list goes on."""
     items, further = page(QuarantineItem.query(f"quarantine#{program_id}", last_evaluated_key=place), limit)

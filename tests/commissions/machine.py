@@ -10,6 +10,7 @@ from chalicelib.commissions.model import Beneficiary, Decision, Snapshot
 from chalicelib.commissions.rules import journal as rules
 from chalicelib.commissions.rules.journal import Case, Opening
 from chalicelib.ledger.model import Account, Entry
+from chalicelib.levels.model import Rank
 from chalicelib.orders.model import Facts, HandAttribution, Order, Refund, Told
 from chalicelib.orders.rules import own_reason
 from chalicelib.programs.model import Plan
@@ -49,7 +50,7 @@ def opening(case: Case) -> Opening:
 
 def _for(seller: str | None, reason: Reason, case: Case) -> Opening:
     made = None if seller is None else snapshot(seller, case.paid_at, case.plan)
-    return Opening(seller, reason, made, None if made is None else 1)
+    return Opening(seller, reason, made, None if made is None else Rank(1, decided=True))
 
 
 @dataclass

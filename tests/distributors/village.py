@@ -10,9 +10,9 @@ import pytest
 
 from chalicelib.access import service as access
 from chalicelib.access.model import Caller, Scope
-from chalicelib.programs import service as programs
 from chalicelib.programs.document import PRESETS
 from tests.support import Answer, Api
+from tests.support_clock import jump
 
 START = "2026-03-01T00:00:00Z"
 
@@ -69,8 +69,7 @@ class Village:
 
     def later(self, now: str) -> None:
         """Move the program's clock."""
-        caller = Caller("operator", Scope.OPERATOR, self.program_id)
-        programs.move_clock(caller, programs.get(self.program_id), datetime.fromisoformat(now))
+        jump(self.program_id, datetime.fromisoformat(now))
 
     def audit(self) -> list[dict[str, Any]]:
         return list(self.api.get("/v1/audit", self.operator).json["data"])

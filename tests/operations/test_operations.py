@@ -10,6 +10,7 @@ from chalicelib.commissions import service as commissions
 from chalicelib.shared import quarantine
 from chalicelib.shared.version import VERSION
 from tests.support import Api
+from tests.support_clock import Worker
 
 PLATFORM = Caller("ops", Scope.PLATFORM, None)
 BEGINS = "2026-03-01T00:00:00Z"
@@ -45,11 +46,17 @@ def test_health_needs_no_key_and_tells_the_release(api: Api) -> None:
     assert answer.headers["X-Request-Id"]
 
 
-def test_the_clock_stands_where_the_program_began_and_moves_at_once(api: Api, operator: str) -> None:
+def test_the_clock_stands_where_the_program_began_until_a_worker_moves_it(
+    api: Api, operator: str, worker: Worker
+) -> None:
     assert api.get("/v1/test/clock", operator).json == {"now": BEGINS, "moving_to": None}
-    moved = api.post("/v1/test/clock", {"now": "2026-04-01T08:00:00+08:00"}, operator)
-    assert (moved.status, moved.json) == (202, {"now": "2026-04-01T00:00:00Z", "moving_to": None})
-    assert api.get("/v1/test/clock", operator).json == moved.json
+    for _ in range(2):
+        moved = api.post("/v1/test/clock", {"now": "2026-04-01T08:00:00+08:00"}, operator)
+        assert (moved.status, moved.json) == (202, {"now": BEGINS, "moving_to": "2026-04-01T00:00:00Z"})
+        assert api.get("/v1/test/clock", operator).json == moved.json
+    worker.run()
+    assert api.get("/v1/test/clock", operator).json == {"now": "2026-04-01T00:00:00Z", "moving_to": None}
+    assert len(worker.done) == 2, "asked twice, it is sent twice, and the second finds nothing left to do"
 
 
 def test_the_clock_never_goes_back(api: Api, operator: str) -> None:

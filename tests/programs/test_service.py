@@ -15,6 +15,7 @@ from chalicelib.programs.tables import PROGRAM, ProgramItem
 from chalicelib.shared import clock
 from chalicelib.shared.errors import Conflict, Invalid, NotFound
 from tests.support import Shop
+from tests.support_clock import jump
 
 ROOT = Caller("root", Scope.PLATFORM, None)
 WANG = Caller("wang", Scope.OPERATOR, "p")
@@ -116,7 +117,7 @@ def test_publishing_again_meets_the_version_there_is(program: Program) -> None:
     again = service.publish(WANG, program, ROCKET, NOW)
     assert (first.new, again.new) == (True, False)
     assert again.plan == first.plan
-    service.move_clock(WANG, program, NOW + HOUR)
+    jump("p", NOW + HOUR)
     assert not service.publish(WANG, program, ROCKET, NOW).new, "even when it has become the past"
     assert actions().count("plan.publish") == 1
 
@@ -166,7 +167,7 @@ def test_acknowledgements_are_in_the_audit_log() -> None:
 
 def test_a_pause_is_an_interval_of_the_programs_clock(program: Program) -> None:
     assert service.change(WANG, program, paused=True).paused
-    service.move_clock(WANG, program, NOW + HOUR)
+    jump("p", NOW + HOUR)
     resumed = service.change(WANG, program, paused=False)
     assert not resumed.paused
     times = [NOW - timedelta(microseconds=1), NOW, NOW + HOUR - timedelta(microseconds=1), NOW + HOUR]
@@ -184,7 +185,7 @@ def test_changing_to_what_is_already_writes_nothing(program: Program) -> None:
 def test_pauses_older_than_any_order_are_forgotten(program: Program) -> None:
     service.change(WANG, program, paused=True)
     service.change(WANG, program, paused=False)
-    service.move_clock(WANG, program, NOW + timedelta(days=402))
+    jump("p", NOW + timedelta(days=402))
     assert len(service.get("p").pauses) == 1
     assert [pause.until for pause in service.change(WANG, program, paused=True).pauses] == [None]
 
@@ -222,19 +223,53 @@ def test_a_lost_race_is_told(program: Program, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_test_clock_goes_forward_only(program: Program) -> None:
     assert program.now() == NOW
-    assert service.move_clock(WANG, program, NOW) == program
-    assert service.move_clock(WANG, program, NOW + HOUR).now() == NOW + HOUR
+    assert service.set_out(WANG, program, NOW) == program
+    assert jump("p", NOW + HOUR).now() == NOW + HOUR
     with pytest.raises(Conflict) as refused:
-        service.move_clock(WANG, program, NOW)
+        service.set_out(WANG, program, NOW)
     assert refused.value.code == "clock_goes_forward"
     assert actions() == ["program.create", "program.move_clock"]
+
+
+def test_a_clock_that_set_out_stands_at_each_stop_until_it_arrives(program: Program) -> None:
+    def told(moved: Program) -> tuple[datetime, datetime | None]:
+        return moved.now(), moved.moving_to
+
+    assert told(service.set_out(WANG, program, NOW + 2 * HOUR)) == (NOW, NOW + 2 * HOUR)
+    assert told(service.stand("p", NOW + HOUR)) == (NOW + HOUR, NOW + 2 * HOUR)
+    assert told(service.stand("p", NOW)) == (NOW + HOUR, NOW + 2 * HOUR), "a stop that came late moves nothing back"
+    with pytest.raises(Conflict) as refused:
+        service.set_out(WANG, program, NOW + HOUR)
+    assert refused.value.code == "clock_goes_forward", "it is on its way to a later time"
+    assert told(service.set_out(WANG, program, NOW + 3 * HOUR)) == (NOW + HOUR, NOW + 3 * HOUR)
+    assert told(service.stand("p", NOW + 2 * HOUR)) == (NOW + 2 * HOUR, NOW + 3 * HOUR), "it was sent on meanwhile"
+    assert told(service.stand("p", NOW + 3 * HOUR)) == (NOW + 3 * HOUR, None)
+    assert told(service.stand("p", NOW + 9 * HOUR)) == (NOW + 3 * HOUR, None), "a clock that stands still isn't moved"
+
+
+def test_a_rank_that_somebody_holds_can_not_disappear(program: Program) -> None:
+    service.publish(WANG, program, ROCKET, NOW)
+    document = ROCKET.written()
+    document["tracks"]["default"]["levels"] = document["tracks"]["default"]["levels"][:3]
+    shorter = parse(document)
+    day = program.local_day(NOW)
+    service.note_held_ranks("p", {"default": [1, 2, 4]}, day)
+    with pytest.raises(Invalid) as refused:
+        service.publish(WANG, program, shorter, NOW + HOUR)
+    assert [error.code for error in refused.value.errors] == ["rank_held"]
+    service.hold_rank("p", "default", 5, day + timedelta(days=1))
+    service.note_held_ranks("p", {"default": [1, 2]}, day)
+    assert set(service.get("p").held["default"]) == {2, 5}, "a rank given for tomorrow is held too"
+    service.note_held_ranks("p", {"default": [1, 3]}, day + timedelta(days=1))
+    assert set(service.get("p").held["default"]) == {3}
+    assert service.publish(WANG, program, shorter, NOW + HOUR).new
 
 
 def test_a_live_program_has_real_time() -> None:
     live, _ = service.create(ROOT, replace(WANTED, mode=Mode.LIVE, now=None))
     assert abs(live.now() - clock.now()) < HOUR
     with pytest.raises(Conflict) as refused:
-        service.move_clock(WANG, live, clock.now() + HOUR)
+        service.set_out(WANG, live, clock.now() + HOUR)
     assert refused.value.code == "not_a_test_program"
 
 
@@ -242,7 +277,7 @@ def test_times_out_of_range_are_refused(program: Program) -> None:
     early = datetime(1, 1, 1, tzinfo=UTC)
     tries: list[Callable[[], object]] = [
         lambda: service.publish(WANG, program, ROCKET, early),
-        lambda: service.move_clock(WANG, program, datetime(9999, 1, 1, tzinfo=UTC)),
+        lambda: service.set_out(WANG, program, datetime(9999, 1, 1, tzinfo=UTC)),
         lambda: service.create(ROOT, replace(WANTED, program_id="q", now=early)),
     ]
     for attempt in tries:

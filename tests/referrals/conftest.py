@@ -20,6 +20,7 @@ from chalicelib.referrals import service
 from chalicelib.referrals.model import Attribution, OrderEvidence, Outcome, Referral, Visit
 from chalicelib.shared.tables import connection
 from tests.support import Shop
+from tests.support_clock import jump
 
 PRESET = Path(programs.__file__).parent / "presets" / "three-tier.json"
 OPERATOR = Caller("wang", Scope.OPERATOR, "shop-1")
@@ -53,7 +54,7 @@ class World:
         return START + timedelta(days=number)
 
     def move_to(self, number: float) -> None:
-        programs.move_clock(OPERATOR, self.program, self.day(number))
+        jump("shop-1", self.day(number))
 
     def publish(self, plan: dict[str, Any], at: float) -> None:
         programs.publish(OPERATOR, self.program, parse(plan), self.day(at))

@@ -12,6 +12,7 @@ from chalicelib.commissions.model import Beneficiary, Cause, Decision, Journal, 
 from chalicelib.commissions.rules import when
 from chalicelib.commissions.rules.target import Terms, target
 from chalicelib.ledger.model import Account, Entry, Kind
+from chalicelib.levels.model import Rank
 from chalicelib.orders.model import Facts, Order
 from chalicelib.programs.model import Plan, Program
 from chalicelib.referrals.model import Reason
@@ -24,12 +25,15 @@ class Opening:
     distributor_id: str | None
     reason: Reason
     snapshot: Snapshot | None
-    rank: int | None
+    rank: Rank | None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One order to be decided: its facts, its journal, and the plan in force when it was paid."""
+    """One order to be decided: its facts, its journal, and the plan in force when it was paid.
+
+    `decided_rank`: the seller's rank of the paid day, if it was decided since the order was judged.
+    """
 
     program: Program
     plan: Plan
@@ -37,6 +41,7 @@ class Case:
     paid_at: datetime
     facts: Facts
     journal: Journal
+    decided_rank: int | None = None
 
     @property
     def last(self) -> Decision | None:
@@ -107,7 +112,8 @@ def opened(case: Case, opening: Opening, at: datetime) -> Decision:
         reason=opening.reason,
         opened_by=len(case.journal) + 1,
         snapshot=opening.snapshot,
-        rank=opening.rank,
+        rank=None if opening.rank is None else opening.rank.rank,
+        rank_decided=opening.rank is None or opening.rank.decided,
         targets=(),
         deltas=(),
         exact=(),
@@ -121,24 +127,32 @@ def opened(case: Case, opening: Opening, at: datetime) -> Decision:
     if opening.snapshot is None:
         return decision
     chain = len(opening.snapshot.chain)
-    wanted = target_of(case, opening.snapshot, opening.rank, case.until(day, day))
+    wanted = target_of(case, opening.snapshot, decision.rank, case.until(day, day))
     return _aimed(case, replace(decision, targets=(0,) * chain), wanted, day, at)
 
 
 def next_decision(case: Case, at: datetime) -> Decision | None:
     """What to write after the last decision, None: nothing. Only when `must_open` is false."""
-    last, snapshot = case.last, case.snapshot
-    if last is None or snapshot is None:
+    before, snapshot = case.last, case.snapshot
+    if before is None or snapshot is None:
         return None
+    last = _ranked(before, case.decided_rank)
     followed_on = case.opens_on() if last.attribution < case.attribution else date.max
     for day in case.days_from(last.counts_on):
         if day >= followed_on:
             break
         wanted = target_of(case, snapshot, last.rank, case.until(last.counts_on, day))
         aimed = _aimed(case, _follow(last, Cause.COMPLETION, at), wanted, day, at)
-        if _changes(last, aimed):
+        if _changes(before, aimed):
             return replace(aimed, cause=_cause(case, aimed))
     return None if followed_on == date.max else _withdrawal(case, last, followed_on, at)
+
+
+def _ranked(last: Decision, decided_rank: int | None) -> Decision:
+    """The decision with the rank that was decided since, if that is another one."""
+    if decided_rank in (None, last.rank):
+        return last
+    return replace(last, rank=decided_rank, rank_decided=True)
 
 
 def _withdrawal(case: Case, last: Decision, day: date, at: datetime) -> Decision:
@@ -147,6 +161,8 @@ def _withdrawal(case: Case, last: Decision, day: date, at: datetime) -> Decision
 
 
 def _cause(case: Case, aimed: Decision) -> Cause:
+    if case.last is not None and case.last.rank != aimed.rank:
+        return Cause.LEVEL
     if not (any(aimed.deltas) or aimed.base_delta or aimed.count_delta):
         return Cause.COMPLETION
     return Cause.REFUND if case.facts.cancellation is None else Cause.CANCELLATION
@@ -184,7 +200,8 @@ def _available_at(case: Case, aimed: Decision, at: datetime) -> datetime | None:
 
 
 def _changes(last: Decision, aimed: Decision) -> bool:
-    return bool(any(aimed.deltas) or aimed.base_delta or aimed.count_delta or aimed.available_at != last.available_at)
+    moved = any(aimed.deltas) or aimed.base_delta or aimed.count_delta
+    return bool(moved or aimed.available_at != last.available_at or aimed.rank != last.rank)
 
 
 def _padded(amounts: tuple[int, ...], length: int) -> tuple[int, ...]:
@@ -192,11 +209,11 @@ def _padded(amounts: tuple[int, ...], length: int) -> tuple[int, ...]:
 
 
 def terms(plan: Plan, snapshot: Snapshot, rank: int | None) -> Terms:
-    """The rates that a snapshot and the seller's rank give. Raises KeyError for a rank that its track lacks."""
+    """The rates that a snapshot and the seller's rank give."""
     track = plan.tracks[snapshot.track]
     uplines = zip(snapshot.chain[1:], track.upline_rates_bp, strict=False)
     return Terms(
-        level_rate_bp=track.level(rank or 1).rate_bp,
+        level_rate_bp=track.highest(rank or 1).rate_bp,
         upline_rates_bp=tuple(rate if upline.reason is None else None for upline, rate in uplines),
         cap_bp=plan.commission.cap_bp,
         products=snapshot.products,
