@@ -213,7 +213,7 @@ def _chalice(context: Context, command: str) -> None:
 
 
 def _finish(context: Context, arns: StageArns) -> bool:
-    """Set what Chalice has no words for; True if the streams' options weren't so already.
+    """Set what Chalice has no words for; True if the options of streams and worker weren't so already.
 
     API Gateway's answers don't count: on AWS, Chalice's rewriting of the API has just dropped them.
     """
@@ -222,17 +222,32 @@ def _finish(context: Context, arns: StageArns) -> bool:
         # A list: each is settled, also after one that wasn't.
         streams = any([_settle_stream(context, function, arns) for function in READERS])
         outcome("filters, retries, bisecting and dead letters " + ("set" if streams else "as before"))
+    with context.progress.step("worker") as outcome:
+        worker = _let_jobs_go_on(stage)
+        outcome("may send what comes next to itself" + ("" if worker else ", as before"))
     with context.progress.step("refusals") as outcome:
         api_id = context.deployed("rest_api")["rest_api_id"]
         answers = gateway_answers.settle(stage.client("apigateway"), api_id, stage.name)
         outcome(f"{answers} of API Gateway's answers made problem+json" if answers else "as before")
-    return streams
+    return streams or worker
 
 
 def _settle_stream(context: Context, function: str, arns: StageArns) -> bool:
     mapping = context.deployed(f"{function}-dynamodb-event-source")["event_uuid"]
     wanted = stream_options.options(function, {"Destination": arns.of("streams-dead")})
     return stream_options.settle(context.stage.client("lambda"), mapping, wanted)
+
+
+def _let_jobs_go_on(stage: Stage) -> bool:
+    """Let a long job go on by a message to its own queue, however often; True if that is new.
+
+    Lambda would take it for a loop, and give the seventeenth message of a chain up to the dead letters.
+    """
+    client, work = stage.client("lambda"), stage.function("work")
+    if client.get_function_recursion_config(FunctionName=work)["RecursiveLoop"] == "Allow":
+        return False
+    client.put_function_recursion_config(FunctionName=work, RecursiveLoop="Allow")
+    return True
 
 
 def first_key(stage: Stage, *, project: Path, actor: str, progress: Progress) -> str | None:

@@ -69,7 +69,10 @@ def _reading(stage: Stage, function: str, arns: TemplateArns) -> dict[str, Any]:
 
 def _working(stage: Stage, arns: TemplateArns) -> dict[str, Any]:
     event = {"Properties": {"Queue": arns.of("jobs")}}
-    return _named(stage, "work", arns) | {"Events": {to_cfn_resource_name("work-sqs-event-source"): event}}
+    return _named(stage, "work", arns) | {
+        "Events": {to_cfn_resource_name("work-sqs-event-source"): event},
+        "RecursiveLoop": "Allow",  # see deploy.py
+    }
 
 
 def _chalice_package(project: Path, stage: Stage, merge: Path, out: Path) -> None:

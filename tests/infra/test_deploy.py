@@ -153,6 +153,11 @@ def test_the_worker_gets_a_message_at_a_time_and_few_at_once(first: Deployed) ->
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 20}
 
 
+def test_a_job_may_go_on_by_more_messages_than_lambda_takes_for_no_loop(first: Deployed) -> None:
+    told = first.stage.client("lambda").get_function_recursion_config(FunctionName=first.stage.function("work"))
+    assert told["RecursiveLoop"] == "Allow"
+
+
 def test_a_job_that_always_fails_is_tried_again_then_given_up_and_kept(first: Deployed) -> None:
     sqs = first.stage.client("sqs")
     url = queue_url(first.stage, "jobs")

@@ -51,6 +51,7 @@ def test_the_template_has_the_queue_of_whichever_account_it_is_deployed_to(resou
     assert event["Queue"] == {"Fn::Sub": jobs}
     assert event["BatchSize"] == 1
     assert event["ScalingConfig"] == {"MaximumConcurrency": 20}
+    assert resources["Work"]["Properties"]["RecursiveLoop"] == "Allow"
     functions = [body for body in resources.values() if body["Type"] == "AWS::Serverless::Function"]
     told = [function["Properties"]["Environment"]["Variables"] for function in functions]
     url = "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/tributary-prod-jobs"
