@@ -24,7 +24,7 @@ from chalicelib.shared import clock, log, queue
 from chalicelib.shared.errors import Code, Conflict
 from chalicelib.shared.tables import Key
 
-STRETCH_SECONDS: Final = 60.0
+STRETCH_SECONDS: Final = 60
 """How long one message works before the next one goes on: half of the time that the worker has."""
 
 LATE: Final = timedelta(hours=1)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from chalicelib.access import service as access
-from chalicelib.access.model import Caller, Scope
 from chalicelib.programs.document import PRESETS
 from tests.support import Answer, Api
 from tests.support_clock import jump
