@@ -79,7 +79,7 @@ def decided_rank(program: Program, distributor_id: str, day: date) -> int | None
     """The rank of a day once it is decided; None before."""
     closed = CloseItem.find(tables.close_pk(program.program_id), day.isoformat(), consistent=True)
     # A batch may have seen the day open before: whether it still is, is asked anew.
-    if closed is None and day > closed_through(program):
+    if closed is None and day > program.created_day and day > closed_through(program):
         return None
     newest = tables.newest_first(program.program_id, distributor_id, day)
     return next((tables.standing_of(item).rank for item in newest if not item.is_grant), 1)

@@ -120,13 +120,10 @@ def _run_of(program: Program) -> RunItem | None:
     if due.at > _horizon(program):
         return None
     last = _last_of_run(program, due.day)
-    begun = tables.new_run(
-        program.program_id,
-        Job.LEVELS,
-        due.day.isoformat(),
-        last.isoformat(),
-        clock.stored(levels.due_at(program, last)),
-    )
+    due_at = clock.stored(levels.due_at(program, last))
+    # A plan that closes sooner can make a day due before the one that comes before it: it waits its turn.
+    turn = due_at if run is None else max(due_at, run.due_at)
+    begun = tables.new_run(program.program_id, Job.LEVELS, due.day.isoformat(), last.isoformat(), turn)
     begun.replace()
     return begun
 

@@ -1,4 +1,4 @@
-"""Recorded runs, in the `ops` table: pk=`jobs#{program}`, sk=`{due at}#{job}`, so that they sort as they became due.
+"""Recorded runs, in the `ops` table: pk=`jobs#{program}`, sk=`{due at}#{job}#{last day}`, so that they sort as they fell due.
 
 They are kept for 400 days.
 """
@@ -63,7 +63,7 @@ def new_run(program_id: str, job: Job, first: str, last: str, due_at: str) -> Ru
     now = clock.now()
     return RunItem(
         runs_pk(program_id),
-        f"{due_at}#{job}",
+        f"{due_at}#{job}#{last}",
         job=job.value,
         first=first,
         last=last,

@@ -1,4 +1,4 @@
-"""What real baskets cost in write units, metered at the wire, against money.md's table."""
+"""What real baskets cost a live program in write units, metered at the wire, against money.md's table."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.shared import clock
 from infra.replay.journey import plan_journey
 from tests.support_market import Market, at
 from tests.support_meter import Meter, metered
@@ -19,10 +20,20 @@ TOLD = ("lines", "channel", "coupon_codes")
 @pytest.fixture(scope="module")
 def baskets() -> list[dict[str, Any]]:
     """Orders of real baskets, the longest first, as a storefront tells them."""
-    orders = plan_journey(BASKETS).orders[:BASKETS]
+    orders = plan_journey(BASKETS, months=12).orders[:BASKETS]
     assert len(orders) == BASKETS
     bodies = [{key: order.body[key] for key in ("order_id", *TOLD)} for order in orders if paid(order.body)]
     return sorted(bodies, key=lambda body: -len(body["lines"]))
+
+
+@pytest.fixture
+def market(make_market: Callable[..., Market]) -> Market:
+    """Three tiers, in a live program: its orders are paid now."""
+    return make_market(mode="live", now=None)
+
+
+def now(market: Market) -> str:
+    return clock.shown(market.program.now())
 
 
 def paid(body: dict[str, Any]) -> int:
@@ -79,7 +90,8 @@ def test_three_tiers(
     bill = Bill({"order": 6, "order again": 1, "completion": 5, "refund": 5})
     for sku, _ in Counter(line["sku"] for body in baskets for line in body["lines"]).most_common(3):
         market.rule(sku, mode="at_least", rate_bp=500, fixed_minor=3)
-    for i, body in enumerate(baskets[::4]):
+    for i, basket in enumerate(baskets[::4]):
+        body = basket | {"paid_at": now(market)}
         bill.add("order", told(market, body))
         if i % 4 == 0:
             with metered() as meter:
@@ -98,9 +110,10 @@ def test_three_tiers(
 def test_one_tier(
     make_market: Callable[..., Market], baskets: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    market = make_market(uplines=[])
+    market = make_market(mode="live", now=None, uplines=[])
     bill = Bill({"order": 4, "completion": 3, "refund": 3})
-    for i, body in enumerate(baskets[::9]):
+    for i, basket in enumerate(baskets[::9]):
+        body = basket | {"paid_at": now(market)}
         bill.add("order", told(market, body))
         if i % 4 == 0:
             finish(market, body, bill)
@@ -111,11 +124,11 @@ def test_one_tier(
 
 def test_a_first_binding_costs_two_more_and_a_later_order_none(make_market: Callable[..., Market]) -> None:
     """Two, where money.md says one: the list of a distributor's customers is an index of bindings."""
-    market = make_market(attribution={})
+    market = make_market(mode="live", now=None, attribution={})
     with metered() as first:
-        market.tell("A-1", customer_id="c")
+        market.tell("A-1", customer_id="c", paid_at=now(market))
     with metered() as later:
-        market.tell("A-2", customer_id="c")
+        market.tell("A-2", customer_id="c", paid_at=now(market))
     assert (first.of("orders"), first.of("referrals")) == (2, 2)
     assert (later.of("orders"), later.of("referrals")) == (2, 0)
 
@@ -126,30 +139,45 @@ def test_a_click_costs_one(market: Market) -> None:
     assert (meter.units, meter.of("referrals")) == (1, 1)
 
 
+def test_in_a_test_program_what_is_told_after_an_order_costs_one_more(make_market: Callable[..., Market]) -> None:
+    """So that its clock finds what the stream hasn't decided yet."""
+    units = []
+    for market in (make_market(mode="live", now=None), make_market("shop-2")):
+        market.tell("A-1", paid_at=now(market))
+        market.decide("A-1")
+        with metered() as meter:
+            market.complete("A-1")
+            market.refund("A-1", "r", ("1", 5))
+            market.cancel("A-1")
+        units.append(meter.units)
+    assert units == [3, 6]
+
+
 def test_repeated_facts_cost_nothing_or_one(market: Market) -> None:
-    market.tell("A-1", paid_at=at())
+    paid_at = now(market)
+    market.tell("A-1", paid_at=paid_at)
     market.refund("A-1", "r", ("1", 5))
     market.complete("A-1")
     market.cancel("A-1")
     with metered() as meter:
-        market.tell("A-1", expect=200)
+        market.tell("A-1", paid_at=paid_at, expect=200)
         market.refund("A-1", "r", ("1", 5), expect=200)
         market.complete("A-1")
         market.cancel("A-1")
-        market.tell("A-1", channel="other", expect=409)
+        market.tell("A-1", paid_at=paid_at, channel="other", expect=409)
         market.refund("A-1", "r", ("1", 6), expect=409)
     assert meter.units == 0
 
 
 def test_an_order_of_nobodys_costs_its_fact_and_one_decision(market: Market) -> None:
     with metered() as meter:
-        market.tell("A-1", referral_code=None)
+        market.tell("A-1", referral_code=None, paid_at=now(market))
         market.decide("A-1")
     assert meter.units == 3
 
 
 def test_reading_costs_no_write(market: Market) -> None:
-    market.tell("A-1")
+    market.tell("A-1", paid_at=now(market))
     market.decide("A-1")
     with metered() as meter:
         market.explained("A-1")
