@@ -140,7 +140,7 @@ def joined_or_suspended_in(program: Program, distributor: Distributor, month: da
     begins = clock.midnight(month, program.timezone)
     ends = clock.midnight(next_first(month), program.timezone)
     return any(
-        status is Status.SUSPENDED and since < ends and (until is None or until > begins)
+        status is Status.SUSPENDED and max(since, begins) < (ends if until is None else min(until, ends))
         for since, status, until in distributor.spells()
     )
 
