@@ -29,20 +29,14 @@ def post(entries: Iterable[Entry]) -> None:
 
 def post_missing(entries: Sequence[Entry]) -> None:
     """Put those that a crash has left out: costs nothing when all are there. Raises DivergentReplay."""
-    there = {
-        (item.pk, item.sk) for item in EntryItem.batch_get([tables.entry_key(e) for e in entries], consistent_read=True)
-    }
-    post(entry for entry in entries if tables.entry_key(entry) not in there)
+    post(missing(entries))
 
 
-def all_there(entries: Sequence[Entry]) -> bool:
-    """Whether each of them is stored."""
-    return len(_stored_keys(entries)) == len(entries)
-
-
-def _stored_keys(entries: Sequence[Entry]) -> set[tuple[str, str]]:
+def missing(entries: Sequence[Entry]) -> list[Entry]:
+    """Those of these entries that aren't stored. A call for a hundred."""
     keys = [tables.entry_key(entry) for entry in entries]
-    return {(item.pk, item.sk) for item in EntryItem.batch_get(keys, consistent_read=True)}
+    there = {(item.pk, item.sk) for item in EntryItem.batch_get(keys, consistent_read=True)} if keys else set()
+    return [entry for entry, key in zip(entries, keys, strict=True) if key not in there]
 
 
 def _compare(item: EntryItem) -> None:
@@ -119,7 +113,7 @@ def volumes_since(
     for shard in range(shards):
         pk = tables.account_pk(program_id, distributor_id, currency, shard)
         for name, since in _deciding_begins(day, timezone):
-            for item in EntryItem.query(pk, EntryItem.sk.between(f"{name}#{since}", f"{name}#~"), consistent_read=True):
+            for item in tables.volumes_between(pk, f"{name}#{since}", f"{name}#~"):
                 if item.counts_on is not None and item.counts_on >= day.isoformat():
                     found[date.fromisoformat(item.counts_on)] += tables.volume_of(item)
     return {counted: volume for counted, volume in found.items() if volume}

@@ -12,6 +12,7 @@ Each of the three lists is in the order in which the money moves, so a statement
 the entries that count on a day begin at that day.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
@@ -85,6 +86,12 @@ def entry_item(entry: Entry) -> EntryItem:
         base_minor=entry.base_minor if entry.tier == 1 else None,
         orders=entry.count if entry.tier == 1 else None,
     )
+
+
+def volumes_between(pk: str, first: str, last: str) -> Iterable[EntryItem]:
+    """What the entries between two keys count for, and on which day; nothing else of them. Read consistently."""
+    counted = ["counts_on", "base", "count"]
+    return EntryItem.query(pk, EntryItem.sk.between(first, last), consistent_read=True, attributes_to_get=counted)
 
 
 def volume_of(item: EntryItem) -> Volume:

@@ -19,7 +19,7 @@ from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program, Track
 from chalicelib.shared import clock, http, ids
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid
-from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, merged_page, page, transact
+from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, merged_page, page, read_once, transact
 
 PREVIEWED_MAX: Final = 100
 """How many distributors one page of a preview looks at."""
@@ -81,16 +81,25 @@ def decided_rank(program: Program, distributor_id: str, day: date) -> int | None
     # A batch may have seen the day open before: whether it still is, is asked anew.
     if closed is None and day > program.created_day and day > closed_through(program):
         return None
-    newest = tables.newest_first(program.program_id, distributor_id, day)
-    return next((tables.standing_of(item).rank for item in newest if not item.is_grant), 1)
+
+    def rank() -> int:
+        newest = tables.newest_first(program.program_id, distributor_id, day)
+        return next((tables.standing_of(item).rank for item in newest if not item.is_grant), 1)
+
+    return read_once(("decided rank", program.program_id, distributor_id, day), rank)
 
 
 def rank_on(program: Program, distributor: Distributor, day: date) -> Rank:
-    """The rank of a day: as it was decided, else as what is known now gives it."""
+    """The rank of a day: as it was decided, else as what is known now gives it; to a batch, as it was known first."""
     decided = decided_rank(program, distributor.distributor_id, day)
     if decided is not None:
         return Rank(decided, decided=True)
-    return Rank(known(program, distributor, closed_through(program), ladder(program)).on(day).rank, decided=False)
+
+    def provisional() -> Rank:
+        found = known(program, distributor, closed_through(program), ladder(program))
+        return Rank(found.on(day).rank, decided=False)
+
+    return read_once(("rank so far", program.program_id, distributor.distributor_id, day), provisional)
 
 
 Ladder = Callable[[str, date], Terms | None]

@@ -6,7 +6,7 @@ Every write is conditional. An item that changes carries a `revision` and is rep
 import heapq
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -56,6 +56,17 @@ def reading_once() -> Iterator[None]:
         yield
     finally:
         _once.reset(token)
+
+
+def read_once(what: Hashable, read: Callable[[], _T]) -> _T:
+    """What `read` finds; within `reading_once`, what it found the first time."""
+    known = _once.get()
+    if known is None:
+        return read()
+    if what not in known:
+        known[what] = read()
+    found: _T = known[what]
+    return found
 
 
 class Table(Model):

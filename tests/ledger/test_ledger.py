@@ -59,24 +59,24 @@ def test_the_same_again_is_met_and_nothing_is_written() -> None:
     service.post(ALL_KINDS)
     with metered() as meter:
         service.post_missing(ALL_KINDS)
-        assert service.all_there(ALL_KINDS)
+        assert service.missing(ALL_KINDS) == []
     assert meter.writes == []
     assert len(list(service.all_of("shop-1", "dst_1", "CNY", 1))) == len(ALL_KINDS)
 
 
 def test_only_what_is_missing_is_put() -> None:
     service.post(ALL_KINDS[::2])
-    assert not service.all_there(ALL_KINDS)
+    assert service.missing(ALL_KINDS)
     with metered() as meter:
         service.post_missing(ALL_KINDS)
     assert meter.units == 2
-    assert service.all_there(ALL_KINDS)
+    assert service.missing(ALL_KINDS) == []
 
 
-def test_no_entries_are_all_there_and_cost_no_call() -> None:
+def test_of_no_entries_none_is_missing_and_that_costs_no_call() -> None:
     with metered() as meter:
         service.post_missing([])
-        assert service.all_there([])
+        assert service.missing([]) == []
     assert meter.calls == []
 
 

@@ -242,6 +242,34 @@ def entries_of(case: Case, decision: Decision) -> list[Entry]:
     return entries
 
 
+def first_entry(program_id: str, order_id: str, opener: Decision) -> Entry | None:
+    """The seller's accrual that an order's first decision books, its volume with it; None: it credits nobody."""
+    if opener.snapshot is None:
+        return None
+    seller = opener.snapshot.chain[0]
+    return Entry(
+        program_id=program_id,
+        distributor_id=seller.distributor_id,
+        shard=seller.shard,
+        currency=opener.snapshot.currency,
+        kind=Kind.ACCRUE,
+        debit=Account.EXPENSE,
+        credit=Account.PENDING,
+        amount_minor=opener.deltas[0],
+        order_id=order_id,
+        n=opener.n,
+        tier=seller.tier,
+        cause=opener.cause,
+        at=opener.at,
+        paid_at=opener.snapshot.paid_at,
+        opens=True,
+        available_at=None,
+        counts_on=opener.counts_on,
+        base_minor=opener.base_delta,
+        count=opener.count_delta,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Booking:
     """One decision's entries for one beneficiary."""
