@@ -1,4 +1,4 @@
-"""While the stream stands still, a test program's clock waits for orders, and the worker decides whatever else was told."""
+"""While the stream stands still, a test program's clock waits for orders, and the worker decides what else was told."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
