@@ -274,13 +274,12 @@ def _explanation(explained: Explanation) -> ExplanationAnswer:
 
 
 def _tiers(explained: Explanation) -> list[TierAnswer]:
-    if explained.snapshot is None or explained.target is None or explained.opener is None:
+    if explained.snapshot is None or explained.target is None:
         return []
+    rank = explained.journal[-1].rank
     standing = {(row.tier, row.distributor_id): row for row in explained.commissions}
     tiers = zip(explained.snapshot.chain, explained.target.tiers, strict=False)
-    return [
-        _tier(one, tier, standing.get((one.tier, one.distributor_id)), explained.opener.rank) for one, tier in tiers
-    ]
+    return [_tier(one, tier, standing.get((one.tier, one.distributor_id)), rank) for one, tier in tiers]
 
 
 def _tier(one: Beneficiary, tier: TierTarget, standing: Commission | None, rank: int | None) -> TierAnswer:
