@@ -81,7 +81,7 @@ def work(message: Mapping[str, Any]) -> None:
 def _advance(program_id: str) -> None:
     deadline = time.monotonic() + STRETCH_SECONDS
     try:
-        while time.monotonic() < deadline:
+        while True:  # at least once, so that each message comes a little further
             program = programs.get(program_id)
             run = _run_of(program)
             if run is None:
@@ -90,6 +90,8 @@ def _advance(program_id: str) -> None:
             if not _carry_on(program, run, deadline):
                 queue.send({"job": "advance", "program_id": program_id}, _POLL_SECONDS)
                 return
+            if time.monotonic() > deadline:
+                break
     except Conflict as overtaken:
         if overtaken.code is not Code.CHANGED_MEANWHILE:
             raise

@@ -1,0 +1,34 @@
+"""Two workers at once: while one is at a write, another does whatever the test says, wholly."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from chalicelib.shared.tables import connection
+from tests.support_faults import Wire
+
+
+class Overtaking(Wire):
+    """Acts once, at one write attempt; what acts may write itself."""
+
+    def __init__(self, at: int, act: Callable[[], object], *, answered: bool, only: str) -> None:
+        super().__init__({at}, crash=False, answered=answered, only=only)
+        self._act = act
+        self.acted = False
+
+    def _fail(self) -> None:
+        if self.attempts in self._at and not self.acted:
+            self.acted = True
+            self._act()
+
+
+@contextmanager
+def meanwhile(at: int, act: Callable[[], object], *, answered: bool = False, only: str = "") -> Iterator[Overtaking]:
+    """Have something happen just before (`answered`: just after) the write attempt `at`; `only`: of a room's table."""
+    wire, events = Overtaking(at, act, answered=answered, only=only), connection().client.meta.events
+    events.register_first("before-send.dynamodb", wire.before)
+    events.register_last("before-send", wire.after)
+    try:
+        yield wire
+    finally:
+        events.unregister("before-send.dynamodb", wire.before)
+        events.unregister("before-send", wire.after)
