@@ -6,7 +6,7 @@ What a part puts is named by distributor and day, so a part done twice, or by tw
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import islice, pairwise, takewhile
+from itertools import islice, pairwise
 from typing import Any, Final
 
 from chalicelib.distributors import service as distributors
@@ -86,8 +86,7 @@ def decide_part(program: Program, first: date, last: date, after: str) -> None:
 def decide(program: Program, distributor: Distributor, first: date, last: date, terms: Ladder) -> Sequence[Standing]:
     """Decide a distributor's ranks of the days `first` to `last`, and put those that say something new.
 
-    Three reads, whatever happened, and a write for each that is put; one read more for one who was decided before.
-    Raises DivergentStanding.
+    Three reads, whatever happened, and a write for each that is put. Raises DivergentStanding.
     """
     before = first - timedelta(days=1)
     until = min(last, _last_day(program, distributor))
@@ -99,14 +98,7 @@ def decide(program: Program, distributor: Distributor, first: date, last: date, 
     for earlier, standing in pairwise([found.standing, *standings]):
         if rules.is_worth_keeping(earlier, standing):
             _keep(tables.standing_item(program.program_id, distributor.distributor_id, standing, shard))
-    return standings if found.standing.day == before else [*_put_before(program, distributor, first, last), *standings]
-
-
-def _put_before(program: Program, distributor: Distributor, first: date, last: date) -> list[Standing]:
-    """What a worker that didn't get to the end of its part has put for these days; they count as if put now."""
-    newest = tables.newest_first(program.program_id, distributor.distributor_id, last)
-    of_run = takewhile(lambda item: item.day >= first, newest)
-    return [tables.standing_of(item) for item in of_run if not item.is_grant][::-1]
+    return standings
 
 
 def _last_day(program: Program, distributor: Distributor) -> date:

@@ -146,12 +146,16 @@ def known(program: Program, distributor: Distributor, closed: date, terms: Ladde
 
 
 def _last_standing(program: Program, distributor: Distributor, closed: date) -> tuple[Standing, Mapping[date, Grant]]:
-    """The last standing decided, as it was on the day `closed` or later, and the grants after it."""
+    """The standing on the day `closed`, and the grants after it.
+
+    What a close that isn't finished has put already is left aside: it comes out the same.
+    """
     grants: dict[date, Grant] = {}
     for item in tables.newest_first(program.program_id, distributor.distributor_id):
-        if not item.is_grant:
+        if item.is_grant:
+            grants[item.day] = tables.grant_of(item)
+        elif item.day <= closed:
             return tables.standing_of(item).carried(closed), grants
-        grants[item.day] = tables.grant_of(item)
     joined = closed if distributor.joined_at is None else program.local_day(distributor.joined_at)
     return Standing.first(max(joined, closed)), grants
 
