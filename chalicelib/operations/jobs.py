@@ -136,7 +136,7 @@ def _last_of_run(program: Program, day: date) -> date:
     A day with orders has a run of its own, so that they are judged again when it is closed and no later.
     """
     last = day
-    for _ in range(_DAYS_AT_ONCE):
+    for _ in range(_DAYS_AT_ONCE - 1):
         following = last + _DAY
         if levels.due_at(program, following) > _horizon(program):
             return last
