@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 STAGE ?=
+MONTHS ?=
 PY := .venv/bin/python
 READY := .venv/.ready
 
@@ -11,8 +12,8 @@ READY := .venv/.ready
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(READY) ## a cloud on this machine, the app deployed to it, real orders replayed through it
-	@$(PY) -m infra run
+run: $(READY) ## a cloud on this machine, the app deployed to it, real orders replayed through it; MONTHS=12: a whole year
+	@$(PY) -m infra run $(if $(MONTHS),--months $(MONTHS))
 
 test: $(READY) ## every test and every guard
 	@$(PY) -m pytest $(ARGS)

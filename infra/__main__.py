@@ -65,7 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     running = commands.add_parser("run", help="a local cloud with real orders in it, until Ctrl-C")
     running.set_defaults(command=_run)
     running.add_argument("--port", type=int, help="4566 if absent and free")
-    running.add_argument("--baskets", type=int, default=3000)
+    running.add_argument("--baskets", type=int, default=3000, help="how many a year, about; 3000 if absent")
+    running.add_argument(
+        "--months", type=int, choices=range(1, 13), metavar="1..12", help="how many of the year; 5 if absent"
+    )
     return parser
 
 
@@ -143,7 +146,7 @@ def _placeholders(_arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    run(arguments.port, arguments.baskets)
+    run(arguments.port, arguments.baskets, arguments.months)
 
 
 def _whoever_this_is() -> str:

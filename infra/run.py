@@ -17,8 +17,8 @@ from infra.stage import Stage
 USUAL_PORT = 4566
 
 
-def run(port: int | None = None, baskets: int = 3000) -> None:
-    """Start, deploy, replay `baskets` real baskets, then serve until Ctrl-C or SIGTERM."""
+def run(port: int | None = None, baskets: int = 3000, months: int | None = None) -> None:
+    """Start, deploy, replay the first months of `baskets` real baskets a year, then serve until Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, _interrupt)
     progress = Progress()
     try:
@@ -29,19 +29,19 @@ def run(port: int | None = None, baskets: int = 3000) -> None:
             started = time.monotonic()
             done = deploy(Stage("local", endpoint), progress=progress)
             progress.say(f"Deploy took {time.monotonic() - started:.0f} s\n")
-            _replay(done, baskets)
+            _replay(done, baskets, months)
             _invite(progress, endpoint)
             threading.Event().wait()
     except KeyboardInterrupt:
         progress.say("\nStopped.")
 
 
-def _replay(done: Deployed, baskets: int) -> None:
+def _replay(done: Deployed, baskets: int, months: int | None) -> None:
     from infra import replay  # it reads a year of baskets with pyarrow, which only this command needs
 
     if done.platform_key is None:
         raise RuntimeError("An empty stage's first deploy makes a platform key, and this one made none")
-    replay.run(done.url, done.platform_key, baskets=baskets)
+    replay.run(done.url, done.platform_key, baskets=baskets, months=months)
 
 
 def _invite(progress: Progress, endpoint: str) -> None:

@@ -4,15 +4,15 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from infra.replay.raw import Basket, Line, Redemption, basket_counts, baskets_of, redemptions_of
+from infra.replay.stops import Click, Fact, Json, Order, Rhythm, Standing, Stop, stops_of
 
-Json = dict[str, Any]
 Item = TypeVar("Item")
 MAPPING = Path(__file__).with_name("mapping.json")
 
@@ -26,32 +26,6 @@ class Distributor:
     track: str
     sponsor: str | None
     pending: bool
-    suspended_at: str | None
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A completion, cancellation or refund: the route's last word and its body."""
-
-    route: str
-    body: Json
-    early: bool = False
-
-
-@dataclass(frozen=True)
-class Order:
-    """An order's body; `code_of` is the distributor whose code goes into it, for codes are the platform's making."""
-
-    body: Json
-    code_of: str | None
-    facts: tuple[Fact, ...]
-    taken_back: bool  # in the end nothing of it is left
-    explained: bool  # its explanation is read at the end
-
-    @property
-    def order_id(self) -> str:
-        """The platform's and the data's name for it, `b-<basket_id>`."""
-        return str(self.body["order_id"])
 
 
 @dataclass(frozen=True)
@@ -60,13 +34,14 @@ class Journey:
 
     starts: str
     ends: str
+    months: int
     distributors: tuple[Distributor, ...]
     bindings: tuple[tuple[str, str, str], ...]  # customer, distributor's user id, when
     coupons: dict[str, str]  # code, distributor's user id
     products: tuple[tuple[str, Json], ...]  # sku, rule
     plans: tuple[Json, ...]
-    clicks: tuple[tuple[str, str, str], ...]  # visitor, distributor's user id, when
     orders: tuple[Order, ...]
+    stops: tuple[Stop, ...]
     left_out: dict[str, int]
 
     def digest(self) -> str:
@@ -81,18 +56,18 @@ def load_mapping() -> Json:
     return mapping
 
 
-def plan_journey(baskets: int, mapping: Json | None = None) -> Journey:
-    """The journey of about this many baskets, from the raw data."""
-    return _Mapper(mapping or load_mapping(), baskets).journey()
+def plan_journey(baskets: int, months: int, mapping: Json | None = None) -> Journey:
+    """The journey of about this many baskets a year over its first months, from the raw data."""
+    return _Mapper(mapping or load_mapping(), baskets, months).journey()
 
 
 class _Mapper:
     """Holds what the sections of the mapping share: the draw, the cast and the clock."""
 
-    def __init__(self, mapping: Json, baskets: int) -> None:
+    def __init__(self, mapping: Json, baskets: int, months: int) -> None:
         self.mapping = mapping
-        self.zone = ZoneInfo(mapping["program"]["timezone"])
-        self.starts = self._midnight(mapping["clock"]["starts"])
+        self.months = months
+        self.rhythm = Rhythm(mapping["clock"], ZoneInfo(mapping["program"]["timezone"]), months)
         counts, full = basket_counts(), mapping["households"]["baskets"]
         self.households = self._taken("household", counts, max(baskets, full))
         chosen = {household: counts[household] for household in self.households}
@@ -133,14 +108,12 @@ class _Mapper:
         role = section["family"][member]
         root = family * len(section["family"])
         sponsor = None if role["sponsor"] is None else self.cast[root + role["sponsor"]]
-        suspended = role.get("suspended_on")
         return Distributor(
             user_id=self.cast[number],
             name=section["names"][number % len(section["names"])],
             track=role["track"],
             sponsor=sponsor,
             pending=role.get("pending", False),
-            suspended_at=self._midnight(suspended).isoformat() if suspended else None,
         )
 
     def _kinds(self, every: int) -> dict[str, Json]:
@@ -151,6 +124,27 @@ class _Mapper:
     def _approved(self) -> list[str]:
         return [each.user_id for each in self.distributors if not each.pending]
 
+    def _role(self, number: int) -> Json:
+        family: list[Json] = self.mapping["distributors"]["family"]
+        return family[number % len(family)]
+
+    def _fans(self) -> list[str]:
+        """Everybody approved, as often as the mapping gives it fans."""
+        numbers = [number for number, each in enumerate(self.distributors) if not each.pending]
+        return [self.cast[number] for number in numbers for _ in range(self._role(number)["fans"])]
+
+    def _standings(self) -> Iterator[Standing]:
+        for number, user_id in enumerate(self.cast):
+            role = self._role(number)
+            for route, day in (("suspend", role.get("suspended_on")), ("reinstate", role.get("reinstated_on"))):
+                if day and (told_at := self._told_on(day)):
+                    yield Standing(user_id, route, {"reason": role["suspended_for"]}, told_at)
+        for grant in self.mapping["grants"]["given"]:
+            told_at = self._told_on(grant["on"])
+            if told_at:
+                body = {"rank": grant["rank"], "reason": grant["reason"]}
+                yield Standing(self.cast[grant["distributor"]], "level", body, told_at)
+
     # The journey
 
     def journey(self) -> Journey:
@@ -158,10 +152,12 @@ class _Mapper:
         baskets, left_out = self._baskets()
         redemptions = redemptions_of(self.households)
         coupons, homeless = _coupons_on_baskets(redemptions, baskets)
-        chosen = [basket for basket in baskets if basket.household_id in self.buyers]
+        chosen = [basket for basket in baskets if self._takes_part(basket)]
+        orders = [self._order(basket, coupons.get(basket.basket_id, [])) for basket in chosen]
         return Journey(
-            starts=self.starts.isoformat(),
-            ends=self._midnight(self.mapping["clock"]["ends"]).isoformat(),
+            starts=self.rhythm.starts.isoformat(),
+            ends=self._ends().isoformat(),
+            months=self.months,
             distributors=tuple(self.distributors),
             bindings=tuple(self._bindings()),
             coupons={f"C{each.coupon_upc}": self._coupon_owner(each.coupon_upc) for each in redemptions},
@@ -170,22 +166,32 @@ class _Mapper:
                 {"plan": each["plan"], "effective_at": self._midnight(each["from"]).isoformat()}
                 for each in self.mapping["plans"]
             ),
-            clicks=tuple(self._clicks(chosen)),
-            orders=tuple(self._order(basket, coupons.get(basket.basket_id, [])) for basket in chosen),
+            orders=tuple(orders),
+            stops=tuple(stops_of(self.rhythm, list(self._standings()), list(self._clicks(chosen)), orders)),
             left_out={"baskets with too many lines": left_out, "coupons without a basket": homeless},
         )
 
+    def _takes_part(self, basket: Basket) -> bool:
+        return basket.household_id in self.buyers and basket.at.date() < self.rhythm.horizon
+
+    def _ends(self) -> datetime:
+        """When the clock stands at last: a little after the close of the last day."""
+        horizon = self.rhythm.midnight(self.rhythm.horizon)
+        *_, plan = (each["plan"] for each in self.mapping["plans"] if self._midnight(each["from"]) < horizon)
+        minutes = self.mapping["clock"]["ends_after_close_minutes"]
+        return horizon + timedelta(hours=plan["close_hours"], minutes=minutes)
+
     def _baskets(self) -> tuple[list[Basket], int]:
         lines_max = self.mapping["orders"]["lines_max"]
-        everything = baskets_of(self.households)
+        everything = baskets_of(self.households, self.mapping["orders"]["minor_per_cent"])
         fitting = [basket for basket in everything if len(basket.lines) <= lines_max]
         return fitting, len(everything) - len(fitting)
 
     def _bindings(self) -> Iterator[tuple[str, str, str]]:
-        at = self.starts + timedelta(minutes=self.mapping["customers"]["bound_after_minutes"])
+        at = self.rhythm.starts + timedelta(minutes=self.mapping["customers"]["bound_after_minutes"])
         for customer, kind in self.kinds.items():
             if kind["bound"]:
-                owner = self._one("whose", customer.removeprefix("hh-"), self._approved())
+                owner = self._one("whose", customer.removeprefix("hh-"), self._fans())
                 yield customer, owner, at.isoformat()
 
     def _coupon_owner(self, coupon_upc: int) -> str:
@@ -196,41 +202,45 @@ class _Mapper:
             body = {key: rule[key] for key in ("mode", "rate_bp", "fixed_minor", "eligible", "tracks")}
             yield rule["sku"], {**body, "effective_at": self._midnight(rule["from"]).isoformat()}
 
-    def _clicks(self, baskets: list[Basket]) -> Iterator[tuple[str, str, str]]:
-        links = [each.user_id for each in self.distributors if not each.pending and not each.suspended_at]
+    def _clicks(self, baskets: list[Basket]) -> Iterator[Click]:
+        steady = [number for number in range(len(self.cast)) if not self._role(number).get("suspended_on")]
+        links = [self.cast[number] for number in steady if not self.distributors[number].pending]
         for basket in baskets:
             kind = self.kinds.get(_user(basket.household_id))
             if not kind or not self._yes("click", basket.basket_id, kind["click_bp"]):
                 continue
             days = self._draw("click-age", basket.basket_id) % self.mapping["customers"]["click_age_days"]
-            at = self._instant(basket.at) - timedelta(hours=24 * days + 1)
-            if at >= self.starts:
+            at = self.rhythm.instant(basket.at) - timedelta(hours=24 * days + 1)
+            if at >= self.rhythm.starts:
                 whose = self._one("click-of", basket.basket_id, links)
-                yield f"v-{basket.household_id}", whose, _local(at, self.zone)
+                yield Click(f"v-{basket.household_id}", whose, self.rhythm.local(at), self._told_at(at) or "")
 
     # One order
 
     def _order(self, basket: Basket, coupons: list[str]) -> Order:
-        paid_at = self._instant(basket.at)
+        paid_at = self.rhythm.instant(basket.at)
+        told_at = self._told_at(paid_at) or ""
         kind = self.kinds.get(_user(basket.household_id), {"code_bp": 0, "click_bp": 0})
         code, code_of = self._referral_code(basket, kind["code_bp"])
-        facts = tuple(self._facts(basket, paid_at))
+        facts = list(self._facts(basket, paid_at))
+        at_once = [fact for fact in facts if self._says_itself(basket, fact, told_at)]
         body: Json = {
             "order_id": f"b-{basket.basket_id}",
             "customer_id": _user(basket.household_id),
             "currency": self.mapping["program"]["currency"],
             "placed_at": paid_at.isoformat(),
             "paid_at": paid_at.isoformat(),
-            "completed_at": self._completed_at(basket, paid_at) if self._at_once(basket) else None,
+            "completed_at": at_once[0].body["completed_at"] if at_once else None,
             "lines": [_order_line(number, line) for number, line in enumerate(basket.lines, 1)],
             "referral_code": code,
             "coupon_codes": coupons,
             "visitor_id": f"v-{basket.household_id}" if kind["click_bp"] else None,
             "channel": f"store-{basket.store_id}",
         }
-        taken_back = _taken_back(basket, facts)
+        told = tuple(fact for fact in facts if fact not in at_once)
+        taken_back = _taken_back(basket, told)
         explained = self._yes("explain", basket.basket_id, self.mapping["explanations"]["share_bp"])
-        return Order(body, code_of, facts, taken_back, explained or taken_back)
+        return Order(body, code_of, told_at, told, taken_back, explained or taken_back)
 
     def _referral_code(self, basket: Basket, share_bp: int) -> tuple[str | None, str | None]:
         customers = self.mapping["customers"]
@@ -241,56 +251,58 @@ class _Mapper:
         return None, self._one("code-of", basket.basket_id, self.cast)
 
     def _facts(self, basket: Basket, paid_at: datetime) -> Iterator[Fact]:
-        early = self._is_early(basket)
-        if self._cancelled(basket):
+        """What happens to an order until the last stop, each at the stop at which it is told."""
+        early = self._told_at(paid_at) if self._is_early(basket) else None
+        for route, at, body in self._happenings(basket, paid_at):
+            told_at = self._told_at(at)
+            if told_at:
+                yield Fact(route, body, told_at, early=told_at == early and route != "complete")
+
+    def _happenings(self, basket: Basket, paid_at: datetime) -> Iterator[tuple[str, datetime, Json]]:
+        number, completions = basket.basket_id, self.mapping["completions"]
+        if self._yes("cancel", number, self.mapping["cancellations"]["share_bp"]):
             at = paid_at + timedelta(days=self.mapping["cancellations"]["after_days"])
-            yield Fact("cancel", {"cancelled_at": _local(at, self.zone)}, early)
+            yield "cancel", at, {"cancelled_at": self.rhythm.local(at)}
             return
-        completed_at = self._completed_at(basket, paid_at)
-        if completed_at and not self._at_once(basket):
-            yield Fact("complete", {"completed_at": completed_at})
-        for body in self._refunds(basket, paid_at):
-            yield Fact("refunds", body, early)
+        if self._yes("complete", number, completions["share_bp"]):
+            at = paid_at + timedelta(days=1 + self._draw("complete-after", number) % completions["days_max"])
+            yield "complete", at, {"completed_at": self.rhythm.local(at)}
+        for at, body in self._refunds(basket, paid_at):
+            yield "refunds", at, body
 
-    def _cancelled(self, basket: Basket) -> bool:
-        return self._yes("cancel", basket.basket_id, self.mapping["cancellations"]["share_bp"])
-
-    def _at_once(self, basket: Basket) -> bool:
-        return self._yes("told-at-once", basket.basket_id, self.mapping["completions"]["at_once_bp"])
-
-    def _completed_at(self, basket: Basket, paid_at: datetime) -> str | None:
-        section, number = self.mapping["completions"], basket.basket_id
-        if self._cancelled(basket) or not self._yes("complete", number, section["share_bp"]):
-            return None
-        days = 1 + self._draw("complete-after", number) % section["days_max"]
-        return _local(paid_at + timedelta(days=days), self.zone)
+    def _says_itself(self, basket: Basket, fact: Fact, told_at: str) -> bool:
+        """Half of the orders that are completed when they are told say so."""
+        at_once_bp = self.mapping["completions"]["at_once_bp"]
+        completed = fact.route == "complete" and fact.told_at == told_at
+        return completed and self._yes("told-at-once", basket.basket_id, at_once_bp)
 
     def _is_early(self, basket: Basket) -> bool:
         buyer = _user(basket.household_id)
         itself = buyer in self._approved()
         return itself and self._yes("early", basket.basket_id, self.mapping["early"]["share_bp"])
 
-    def _refunds(self, basket: Basket, paid_at: datetime) -> Iterator[Json]:
+    def _refunds(self, basket: Basket, paid_at: datetime) -> Iterator[tuple[datetime, Json]]:
         section, number = self.mapping["refunds"], basket.basket_id
         if not self._yes("refund", number, section["share_bp"]) or not any(map(_paid, basket.lines)):
             return
         kind: str = self._one("refund-kind", number, section["kinds"])
         first = paid_at + timedelta(days=1 + self._draw("refund-after", number) % section["days_max"])
-        part_bp = self._draw("refund-part", number) % 10001
-        for count, lines in enumerate(REFUNDS[kind](basket.lines, part_bp)):
-            at = _local(first + timedelta(days=count), self.zone)
-            yield {"refund_id": f"r-{count + 1}", "refunded_at": at, "lines": lines}
+        amount = section["over_minor"] if kind == "over" else self._draw("refund-part", number) % 10001
+        for count, lines in enumerate(REFUNDS[kind](basket.lines, amount)):
+            at = first + timedelta(days=count)
+            yield at, {"refund_id": f"r-{count + 1}", "refunded_at": self.rhythm.local(at), "lines": lines}
 
     # Time
 
     def _midnight(self, day: str) -> datetime:
-        return datetime.combine(date.fromisoformat(day), time(), self.zone)
+        return self.rhythm.midnight(date.fromisoformat(day))
 
-    def _instant(self, at: datetime) -> datetime:
-        """The stamp with its offset fixed, so that days added to it have 24 hours."""
-        zoned = at.replace(tzinfo=self.zone)
-        offset = zoned.utcoffset()
-        return datetime.fromisoformat(f"{at.isoformat()}{_offset(offset or timedelta())}")
+    def _told_at(self, at: datetime) -> str | None:
+        stop = self.rhythm.told_at(at)
+        return stop.isoformat() if stop else None
+
+    def _told_on(self, day: str) -> str | None:
+        return self._told_at(self._midnight(day))
 
 
 def _user(household_id: int) -> str:
@@ -345,17 +357,17 @@ def _partial(lines: tuple[Line, ...], part_bp: int) -> list[list[Json]]:
     return [[_part(lines, part_bp)[_dearest(lines)]]]
 
 
-def _several(lines: tuple[Line, ...], part_bp: int) -> list[list[Json]]:
+def _several(lines: tuple[Line, ...], _: int) -> list[list[Json]]:
     return [_part(lines, 2000)] * 3
 
 
-def _full(lines: tuple[Line, ...], part_bp: int) -> list[list[Json]]:
+def _full(lines: tuple[Line, ...], _: int) -> list[list[Json]]:
     return [_part(lines, 10000)]
 
 
-def _over(lines: tuple[Line, ...], part_bp: int) -> list[list[Json]]:
+def _over(lines: tuple[Line, ...], more: int) -> list[list[Json]]:
     index = _dearest(lines)
-    return [[_refund_line(index + 1, lines[index].quantity, _paid(lines[index]) + 100)]]
+    return [[_refund_line(index + 1, lines[index].quantity, _paid(lines[index]) + more)]]
 
 
 REFUNDS: dict[str, Callable[[tuple[Line, ...], int], list[list[Json]]]] = {
@@ -364,6 +376,7 @@ REFUNDS: dict[str, Callable[[tuple[Line, ...], int], list[list[Json]]]] = {
     "full": _full,
     "over": _over,
 }
+"""Each takes what the mapping draws or says for it: a part in basis points, or an amount."""
 
 
 def _taken_back(basket: Basket, facts: tuple[Fact, ...]) -> bool:
@@ -375,13 +388,3 @@ def _taken_back(basket: Basket, facts: tuple[Fact, ...]) -> bool:
             back[line["line_id"]] += line["amount_minor"]
     left = sum(max(0, _paid(line) - back[str(number)]) for number, line in enumerate(basket.lines, 1))
     return bool(back) and left == 0
-
-
-def _local(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).isoformat()
-
-
-def _offset(offset: timedelta) -> str:
-    sign = "-" if offset < timedelta() else "+"
-    minutes = abs(offset) // timedelta(minutes=1)
-    return f"{sign}{minutes // 60:02}:{minutes % 60:02}"

@@ -1,24 +1,24 @@
-"""Plays a journey to the platform: first the program and its cast, then the clock, then the orders and what follows."""
+"""Plays a journey to the platform: first the program and its cast, then stop after stop what happened until it."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
+from itertools import groupby
 from typing import TypeVar
 
-from infra.replay.client import Api, Refused, ReplayError
-from infra.replay.journey import Distributor, Fact, Journey, Json, Order
+from infra.replay.client import Api, Refused
+from infra.replay.clock import DECIDED_SECONDS, SHORT_PAUSE, Clock, wait_until
+from infra.replay.journey import Distributor, Journey
 from infra.replay.progress import Step, Teller
+from infra.replay.stops import Click, Fact, Json, Order, Standing, Stop
 
 Item = TypeVar("Item")
 LANES = 4
 BATCH = 50
 """Half of what is allowed: four batches at once on a busy laptop stay well below API Gateway's 29 seconds."""
-CLOCK_SECONDS = 300
-DECIDED_SECONDS = 600
-POLL_SECONDS = 0.5
 SCOPES = {"operator": "olivia", "storefront": "shop", "auditor": "august"}
 
 
@@ -31,6 +31,10 @@ class Stage:
     distributors: dict[str, Json]
     answers: dict[str, Json] = field(default_factory=dict)
 
+    def id_of(self, user_id: str) -> str:
+        """The platform's id for a distributor."""
+        return str(self.distributors[user_id]["distributor_id"])
+
 
 class Player:
     """Tells the platform a journey. ReplayError or Refused when the platform doesn't take it."""
@@ -39,20 +43,25 @@ class Player:
         self._platform = platform
         self._program = program
         self._teller = teller
+        self.clock_seconds = 0.0
 
     def play(self, journey: Journey) -> Stage:
-        """Everything, in the order of the mapping's clock."""
+        """Everything, in the order of the mapping's clock. How long that moved is then in `clock_seconds`."""
         stage = self._set_the_stage(journey)
         shop, operator = (self._platform.holding(stage.keys[scope]) for scope in ("storefront", "operator"))
-        self._move_clock(operator, journey, stage)
-        self._click(shop, journey, stage)
-        early = [(order, fact) for order in journey.orders for fact in order.facts if fact.early]
-        self._tell("Facts before their orders", shop, early)
-        self._order(shop, journey, stage)
-        late = [(order, fact) for order in journey.orders for fact in order.facts if not fact.early]
-        self._tell("Completions", shop, [each for each in late if each[1].route == "complete"])
-        self._wait_for_first_decisions(shop, [order for order in journey.orders if order.taken_back])
-        self._tell("Cancellations and refunds", shop, [each for each in late if each[1].route != "complete"])
+        clock = Clock(operator)
+        scenes = _Scenes(shop, operator, stage, _lanes(journey.orders))
+        for month, group in groupby(journey.stops, key=lambda stop: datetime.fromisoformat(stop.at).strftime("%B")):
+            stops = list(group)
+            name = f"{month}, {len(stops)} stop{'s' * (len(stops) > 1)}"
+            with self._teller.step(name, sum(stop.told for stop in stops)) as step:
+                for stop in stops:
+                    clock.move_to(stop.at)
+                    scenes.play(stop, step)
+        with self._teller.step("The last close", 1) as step:
+            clock.move_to(journey.ends)
+            step.done()
+        self.clock_seconds = clock.seconds
         return stage
 
     # The stage
@@ -102,65 +111,85 @@ class Player:
             answer = operator.post(path, {"reason": "known to the shop"})
         return answer
 
-    # Time
 
-    def _move_clock(self, operator: Api, journey: Journey, stage: Stage) -> None:
-        stops = {each.suspended_at for each in journey.distributors if each.suspended_at} | {journey.ends}
-        with self._teller.step("The year goes by, in stops", len(stops)) as step:
-            for now in _each(sorted(stops), step):
-                self._clock_to(operator, now)
-                for each in journey.distributors:
-                    if each.suspended_at == now:
-                        path = f"/v1/distributors/{stage.distributors[each.user_id]['distributor_id']}/suspend"
-                        operator.post(path, {"reason": "sold outside the agreed shops"})
+class _Scenes:
+    """What is told while the clock stands."""
 
-    def _clock_to(self, operator: Api, now: str) -> None:
-        operator.post("/v1/test/clock", {"now": now})
-        wait_until(
-            lambda: operator.get("/v1/test/clock")["moving_to"] is None, CLOCK_SECONDS, f"the clock to reach {now}"
-        )
+    def __init__(self, shop: Api, operator: Api, stage: Stage, lane_of: dict[str, int]) -> None:
+        self._shop = shop
+        self._operator = operator
+        self._stage = stage
+        self._lane_of = lane_of
 
-    # The orders
+    def play(self, stop: Stop, step: Step) -> None:
+        """In the order in which the stop has it."""
+        for standing in _each(stop.standings, step):
+            self._stand(standing)
+        _at_once(self._click, stop.clicks, step)
+        self._tell(stop.early, step)
+        self._order(stop.orders, step)
+        self._tell([(order, fact) for order, fact in stop.late if fact.route == "complete"], step)
+        back = [(order, fact) for order, fact in stop.late if fact.route != "complete"]
+        # An order that is taken back before it was judged has that as its reason, so these are judged first.
+        self._wait_for_first_decisions([order for order, _ in back if order.taken_back and order.told_at == stop.at])
+        self._tell(back, step)
+        # The clock won't move before every order is decided, and asking it is dearer than asking for an order.
+        self._wait_for_first_decisions(self._last_of_each_lane(stop.orders))
 
-    def _click(self, shop: Api, journey: Journey, stage: Stage) -> None:
-        with self._teller.step("Clicks", len(journey.clicks)) as step:
-            for visitor, owner, at in _each(journey.clicks, step):
-                code = stage.distributors[owner]["code"]
-                shop.post("/v1/clicks", {"code": code, "visitor_id": visitor, "at": at})
+    def _stand(self, standing: Standing) -> None:
+        path = f"/v1/distributors/{self._stage.id_of(standing.user_id)}/{standing.route}"
+        self._operator.post(path, standing.body)
 
-    def _order(self, shop: Api, journey: Journey, stage: Stage) -> None:
+    def _click(self, click: Click) -> None:
+        code = self._stage.distributors[click.owner]["code"]
+        self._shop.post("/v1/clicks", {"code": code, "visitor_id": click.visitor_id, "at": click.at})
+
+    def _order(self, orders: Sequence[Order], step: Step) -> None:
         """In lanes at once; a customer's orders stay in one lane, in the order of payment, as bindings need it."""
-        lane_of = _lanes(journey.orders)
         lanes: list[list[Json]] = [[] for _ in range(LANES)]
-        for order in journey.orders:
-            lanes[lane_of[order.body["customer_id"]]].append(_with_code(order, stage))
-        with self._teller.step("Orders", len(journey.orders)) as step, ThreadPoolExecutor(LANES) as threads:
-            for answers in threads.map(lambda lane: _send_lane(shop, lane, step), lanes):
-                stage.answers.update(answers)
+        for order in orders:
+            lanes[self._lane_of[order.body["customer_id"]]].append(_with_code(order, self._stage))
+        with ThreadPoolExecutor(LANES) as threads:
+            for answers in threads.map(lambda lane: _send_lane(self._shop, lane, step), lanes):
+                self._stage.answers.update(answers)
 
-    def _tell(self, name: str, shop: Api, facts: Sequence[tuple[Order, Fact]]) -> None:
+    def _tell(self, facts: Sequence[tuple[Order, Fact]], step: Step) -> None:
         """Facts of one order stay together and in their order."""
         by_order: dict[str, list[Fact]] = {}
         for order, fact in facts:
             by_order.setdefault(order.order_id, []).append(fact)
 
-        def tell(order_id: str) -> None:
-            for fact in _each(by_order[order_id], step):
-                shop.post(f"/v1/orders/{order_id}/{fact.route}", fact.body)
+        def tell(told: tuple[str, list[Fact]]) -> None:
+            order_id, mine = told
+            for fact in mine:
+                self._shop.post(f"/v1/orders/{order_id}/{fact.route}", fact.body)
 
-        with self._teller.step(name, len(facts)) as step, ThreadPoolExecutor(LANES) as threads:
-            list(threads.map(tell, by_order))
+        _at_once(tell, list(by_order.items()), step, count=lambda told: len(told[1]))
 
-    def _wait_for_first_decisions(self, shop: Api, orders: list[Order]) -> None:
-        """An order that is taken back before it was judged has that as its reason, so these are judged first."""
+    def _last_of_each_lane(self, orders: Sequence[Order]) -> list[Order]:
+        return list({self._lane_of[order.body["customer_id"]]: order for order in orders}.values())
 
+    def _wait_for_first_decisions(self, orders: list[Order]) -> None:
         def decided(order: Order) -> bool:
-            return bool(shop.get(f"/v1/orders/{order.order_id}/explanation")["decided"])
+            return bool(self._shop.get(f"/v1/orders/{order.order_id}/explanation")["decided"])
 
-        with self._teller.step("First decisions", len(orders)) as step:
-            # The last first: when it is decided the others are too, or soon.
-            for order in _each(reversed(orders), step):
-                wait_until(partial(decided, order), DECIDED_SECONDS, f"order {order.order_id} to be decided")
+        # The last first: when it is decided the others are too, or soon.
+        for order in reversed(orders):
+            what = f"order {order.order_id} to be decided"
+            wait_until(partial(decided, order), DECIDED_SECONDS, what, SHORT_PAUSE)
+
+
+def _at_once(
+    work: Callable[[Item], None], items: Sequence[Item], step: Step, count: Callable[[Item], int] = lambda _: 1
+) -> None:
+    """A few at a time. The first that fails ends it: what hasn't begun then is not begun."""
+
+    def done(item: Item) -> None:
+        work(item)
+        step.done(count(item))
+
+    with ThreadPoolExecutor(LANES) as threads:
+        list(threads.map(done, items))
 
 
 def _each(items: Iterable[Item], step: Step) -> Iterable[Item]:
@@ -196,11 +225,3 @@ def _send_lane(shop: Api, lane: list[Json], step: Step) -> dict[str, Json]:
             answered[order["order_id"]] = answer["order"]
         step.done(len(batch))
     return answered
-
-
-def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > until:
-            raise ReplayError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(POLL_SECONDS)

@@ -16,7 +16,7 @@ NOISE_CENTS = Decimal("0.000001")
 
 @dataclass(frozen=True)
 class Line:
-    """A product in a basket; money in cents, `coupon_minor` is what a coupon took off."""
+    """A product in a basket; money in the program's minor units, `coupon_minor` is what a coupon took off."""
 
     product_id: int
     quantity: int
@@ -57,15 +57,15 @@ def basket_counts() -> dict[int, int]:
     return dict(Counter(pairs.aggregate([])["household_id"].to_pylist()))
 
 
-def baskets_of(households: Collection[int]) -> list[Basket]:
-    """All baskets of these households, by time, then by id."""
+def baskets_of(households: Collection[int], minor_per_cent: int) -> list[Basket]:
+    """All baskets of these households, by time, then by id; so many minor units are a cent."""
     departments = _departments()
     rows = read("transactions")
     rows = rows.filter(compute.is_in(rows["household_id"], array(sorted(households))))
     by_basket: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in rows.sort_by("product_id").to_pylist():
         by_basket[row["basket_id"]].append(row)
-    baskets = [_basket(lines, departments) for lines in by_basket.values()]
+    baskets = [_basket(lines, departments, minor_per_cent) for lines in by_basket.values()]
     return sorted(baskets, key=lambda basket: (basket.at, basket.basket_id))
 
 
@@ -101,14 +101,15 @@ def _departments() -> dict[int, str | None]:
     return dict(zip(products["product_id"].to_pylist(), products["department"].to_pylist(), strict=True))
 
 
-def _basket(rows: list[dict[str, Any]], departments: dict[int, str | None]) -> Basket:
+def _basket(rows: list[dict[str, Any]], departments: dict[int, str | None], minor_per_cent: int) -> Basket:
     first = rows[0]
-    lines = tuple(_line(row, departments) for row in rows)
+    lines = tuple(_line(row, departments, minor_per_cent) for row in rows)
     at = first["transaction_timestamp"].to_pydatetime()
     return Basket(first["basket_id"], first["household_id"], first["store_id"], at, lines)
 
 
-def _line(row: dict[str, Any], departments: dict[int, str | None]) -> Line:
-    sales, coupon = cents(row["sales_value"]), cents(row["coupon_disc"])
-    shelf = sales + cents(row["retail_disc"]) + cents(row["coupon_match_disc"])
-    return Line(row["product_id"], row["quantity"], sales, coupon, shelf, departments.get(row["product_id"]))
+def _line(row: dict[str, Any], departments: dict[int, str | None], minor_per_cent: int) -> Line:
+    names = ("sales_value", "coupon_disc", "retail_disc", "coupon_match_disc")
+    sales, coupon, retail, match = (minor_per_cent * cents(row[name]) for name in names)
+    department = departments.get(row["product_id"])
+    return Line(row["product_id"], row["quantity"], sales, coupon, sales + retail + match, department)

@@ -1,16 +1,17 @@
-"""What the platform says it decided: its answers, explanations and commissions, read until they agree or rest."""
+"""What the platform says it decided: answers, explanations, commissions, levels, read until they agree or rest."""
 
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 
 from infra.replay.client import Api
-from infra.replay.journey import Journey, Json
-from infra.replay.oracle import Difference, Verdict, compare
+from infra.replay.journey import Journey
+from infra.replay.oracle import Change, Difference, Expected, Verdict, compare
 from infra.replay.player import LANES, Stage
 from infra.replay.progress import Teller
+from infra.replay.stops import Json
 
 REST_SECONDS = 20.0
 """How long nothing may change before a difference counts as one."""
@@ -20,7 +21,7 @@ WINDOWS = 16
 
 
 class Readback:
-    """Explanations by order id, commissions by order id, as last read."""
+    """Explanations and commissions by order id, changes of levels by user id and day, as last read."""
 
     def __init__(self, auditor: Api, stage: Stage, journey: Journey) -> None:
         self._auditor = auditor
@@ -30,9 +31,10 @@ class Readback:
         self._windows = _windows(datetime.fromisoformat(journey.starts), datetime.fromisoformat(journey.ends))
         self.explanations: dict[str, Json] = {}
         self.commissions: dict[str, list[Json]] = {order.order_id: [] for order in journey.orders}
+        self.changes: dict[str, Change] = {}
 
     def read_all(self, teller: Teller) -> None:
-        """The explanations that the mapping asks for, and all commissions page by page."""
+        """The explanations that the mapping asks for, and all commissions and changes of levels page by page."""
         with teller.step("Explanations", len(self._explained)) as step, ThreadPoolExecutor(LANES) as threads:
             told = threads.map(self._explain, self._explained)
             for order_id, explanation in zip(self._explained, told, strict=True):
@@ -43,14 +45,18 @@ class Readback:
                 for row in rows:
                     self.commissions[row["order_id"]].append(row)
                 step.done()
+        with teller.step("Changes of levels", 1) as step:
+            self._read_changes()
+            step.done()
 
-    def settle(self, expected: dict[str, Verdict]) -> list[Difference]:
+    def settle(self, expected: Expected) -> list[Difference]:
         """What still differs when the last decisions are in; differences are read again until nothing moves."""
         quiet_since = time.monotonic()
         differences = self._differences(expected)
         while differences and time.monotonic() - quiet_since < REST_SECONDS:
             time.sleep(POLL_SECONDS)
-            self._read_again(each.order_id for each in differences)
+            self._read_changes()
+            self._read_again(each.about for each in differences if each.about in self.commissions)
             before, differences = differences, self._differences(expected)
             if before != differences:
                 quiet_since = time.monotonic()
@@ -85,12 +91,44 @@ class Readback:
     def _seller(self, told: Json) -> str | None:
         return self._user_of[told["distributor_id"]] if told["credited"] else None
 
-    def _differences(self, expected: dict[str, Verdict]) -> list[Difference]:
+    def _differences(self, expected: Expected) -> list[Difference]:
         listed = {order_id: self.listed(order_id) for order_id in self.commissions}
         explained = {order_id: self.explained(order_id) for order_id in self.explanations}
-        explained_too = {order_id: expected[order_id] for order_id in explained}
-        found = {each.order_id: each for each in compare(expected, listed) + compare(explained_too, explained)}
-        return list(found.values())
+        verdicts = {order_id: expected.verdicts[order_id] for order_id in explained}
+        ranks = {order_id: rank for order_id, rank in expected.ranks.items() if order_id in explained}
+        found = [
+            *compare(expected.verdicts, listed),
+            *compare(verdicts, explained),
+            *compare(ranks, self._ranks()),
+            *compare(expected.changes, self.changes),
+        ]
+        return list({each.about: each for each in found}.values())
+
+    def _ranks(self) -> dict[str, int]:
+        """The sellers' ranks by order, as explained."""
+        tiers = ((order_id, tier) for order_id, told in self.explanations.items() for tier in told["tiers"])
+        return {order_id: tier["level"] for order_id, tier in tiers if tier["tier"] == 1}
+
+    def _read_changes(self) -> None:
+        self.changes = {}
+        for row in self._auditor.all("/v1/levels/changes"):
+            change = self._change(row)
+            about = f"{change.seller} {change.day}"
+            while about in self.changes:  # twice on a day would be a mistake, and shows as one
+                about += " again"
+            self.changes[about] = change
+
+    def _change(self, row: Json) -> Change:
+        return Change(
+            seller=self._user_of[row["distributor_id"]],
+            day=date.fromisoformat(row["day"]),
+            from_rank=row["from_rank"],
+            to_rank=row["to_rank"],
+            cause=row["cause"],
+            volume=row["volume"],
+            misses=row["misses"],
+            plan_version=row["plan_version"],
+        )
 
     def _explain(self, order_id: str) -> Json:
         explanation: Json = self._auditor.get(f"/v1/orders/{order_id}/explanation")

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from infra.replay.journey import Journey, Json, Order
-from infra.replay.oracle import Difference, Verdict
+from infra.replay import levels_report
+from infra.replay.fall import Fall
+from infra.replay.journey import Journey
+from infra.replay.oracle import Difference, Expected
 from infra.replay.player import Stage
 from infra.replay.readback import Readback
+from infra.replay.stops import Json, Order
+from infra.replay.words import money
 
 MEANING = {
     "binding": "the customer belongs to a distributor",
@@ -35,6 +39,14 @@ SHOWN_DIFFERENCES = 10
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """How long the whole replay took, and the moving of the clock in it."""
+
+    all: float
+    clock: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A replay that ended; `differences` is empty when the oracle agrees."""
 
@@ -42,23 +54,25 @@ class Outcome:
     journey: Journey
     stage: Stage
     readback: Readback
-    expected: dict[str, Verdict]
+    expected: Expected
+    fall: Fall | None
     differences: list[Difference]
     currency: str
-    seconds: float
+    seconds: Seconds
 
     @property
     def oracle_says(self) -> str:
         """The proof in a line."""
-        commissions = sum(len(verdict.tiers) for verdict in self.expected.values())
+        commissions = sum(len(verdict.tiers) for verdict in self.expected.verdicts.values())
         return (
-            f"oracle: {len(self.expected):,} orders, {commissions:,} commissions, {len(self.differences):,} differences"
+            f"oracle: {len(self.expected.verdicts):,} orders, {commissions:,} commissions, "
+            f"{len(self.expected.changes):,} level changes, {len(self.differences):,} differences"
         )
 
 
 def report(outcome: Outcome) -> Iterator[str]:
     """The whole report, line by line."""
-    for section in (_orders, _tiers, _top, _one_explained, _proof, _next_steps):
+    for section in (_orders, _tiers, _top, _one_explained, _movements, _histories, _fall, _proof, _next_steps):
         yield ""
         yield from section(outcome)
 
@@ -88,9 +102,9 @@ def _tiers(outcome: Outcome) -> Iterator[str]:
     yield f"Commissions    count{outcome.currency:>14}"
     for tier, rows in sorted(by_tier.items()):
         earning = [row for row in rows if row["amount_minor"]]
-        yield f"  tier {tier}     {len(earning):>7,}{_money(sum(row['amount_minor'] for row in earning)):>14}"
+        yield f"  tier {tier}     {len(earning):>7,}{money(sum(row['amount_minor'] for row in earning)):>14}"
     everything = [row for rows in by_tier.values() for row in rows if row["amount_minor"]]
-    yield f"  all        {len(everything):>7,}{_money(sum(row['amount_minor'] for row in everything)):>14}"
+    yield f"  all        {len(everything):>7,}{money(sum(row['amount_minor'] for row in everything)):>14}"
 
 
 def _top(outcome: Outcome) -> Iterator[str]:
@@ -104,7 +118,7 @@ def _top(outcome: Outcome) -> Iterator[str]:
     yield f"Top distributors  track      own orders{outcome.currency:>14}"
     for distributor_id, amount in earned.most_common(TOP):
         each = by_id[distributor_id]
-        yield f"  {each['name']:<16}{each['track']:<11}{orders[distributor_id]:>10,}{_money(amount):>14}"
+        yield f"  {each['name']:<16}{each['track']:<11}{orders[distributor_id]:>10,}{money(amount):>14}"
 
 
 def _one_explained(outcome: Outcome) -> Iterator[str]:
@@ -126,7 +140,7 @@ def _explained_lines(tier: Json, bought: dict[str, Json]) -> Iterator[str]:
     if not tier["lines"]:
         yield f"    nothing: {tier['reason']}"
         return
-    yield "    line  product   category         base  rule       rate %  fixed     exact cents"
+    yield "    line  product   category         base  rule       rate %  fixed     exact minor"
     exact = Fraction(0)
     for line in tier["lines"]:
         what = bought[line["line_id"]]
@@ -155,11 +169,23 @@ def _most_telling(outcome: Outcome) -> Order:
     return max((order for order in outcome.journey.orders if order.explained), key=telling)
 
 
+def _movements(outcome: Outcome) -> Iterator[str]:
+    return levels_report.movements(outcome.journey, list(outcome.readback.changes.values()))
+
+
+def _histories(outcome: Outcome) -> Iterator[str]:
+    return levels_report.histories(outcome.journey, outcome.stage, list(outcome.readback.changes.values()))
+
+
+def _fall(outcome: Outcome) -> Iterator[str]:
+    return levels_report.explained(outcome.fall, outcome.journey, outcome.currency)
+
+
 def _proof(outcome: Outcome) -> Iterator[str]:
-    yield f"Replay took {outcome.seconds:.0f} s"
+    yield f"Replay took {outcome.seconds.all:.0f} s, {outcome.seconds.clock:.0f} of them to move the clock"
     yield outcome.oracle_says
     for each in outcome.differences[:SHOWN_DIFFERENCES]:
-        yield f"  {each.order_id}"
+        yield f"  {each.about}"
         yield f"    expected {each.expected}"
         yield f"    found    {each.found}"
 
@@ -192,13 +218,10 @@ def _curls(outcome: Outcome, order: Order, stage: Stage) -> Iterable[str]:
     return (
         f"  curl -s {auditor} '{outcome.url}/v1/orders/{order.order_id}/explanation'",
         f"  curl -s {auditor} '{outcome.url}/v1/commissions?{earner}'",
+        f"  curl -s {auditor} '{outcome.url}/v1/distributors/{first['distributor_id']}/progress'",
+        f"  curl -s {auditor} '{outcome.url}/v1/levels/changes?limit=5'",
         f"  curl -s {shop} '{outcome.url}/v1/orders' -d '{json.dumps(new)}'",
     )
-
-
-def _money(minor: int) -> str:
-    whole, cents = divmod(abs(minor), 100)
-    return f"{'-' * (minor < 0)}{whole:,}.{cents:02}"
 
 
 def _percent(rate_bp: int) -> str:

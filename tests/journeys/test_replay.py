@@ -1,7 +1,7 @@
-"""Three hundred real baskets, replayed to the deployed platform and checked by the oracle."""
+"""Some hundred real baskets of three months, replayed to the deployed platform and checked by the oracle."""
 
 from copy import deepcopy
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -11,7 +11,7 @@ from infra.replay.oracle import compare, expect
 from infra.replay.progress import Teller
 from infra.replay.report import report
 
-BASKETS = 300
+BASKETS, MONTHS = 1000, 3
 
 
 class Cloud(Protocol):
@@ -22,25 +22,53 @@ class Cloud(Protocol):
 
 
 @pytest.fixture(scope="module")
-def outcome(cloud: Cloud) -> Outcome:
+def mapping() -> dict[str, Any]:
+    """The mapping with fewer stops, and a snail so hasty that three months see a fall."""
+    shorter = deepcopy(load_mapping())
+    shorter["clock"]["stops"] = [{"day": 1, "at": "02:59"}, {"day": 19, "at": "03:00"}]
+    shorter["plans"][0]["plan"]["tracks"]["everyone"]["demotion"]["misses"] = 1
+    return shorter
+
+
+@pytest.fixture(scope="module")
+def outcome(cloud: Cloud, mapping: dict[str, Any]) -> Outcome:
     with Teller() as teller:
-        return replay(cloud.url, cloud.platform_key, teller, baskets=BASKETS)
+        return replay(cloud.url, cloud.platform_key, teller, baskets=BASKETS, months=MONTHS, mapping=mapping)
 
 
 def test_the_oracle_finds_no_difference(outcome: Outcome) -> None:
     assert outcome.differences == []
-    assert len(outcome.expected) >= BASKETS
+    assert len(outcome.expected.verdicts) > BASKETS // 5
+    assert {change.cause for change in outcome.expected.changes.values()} == {"rocket", "snail", "hand"}
     assert outcome.oracle_says.endswith(" 0 differences")
 
 
-def test_one_wrong_rate_is_noticed(outcome: Outcome) -> None:
-    wrong = deepcopy(load_mapping())
+def test_one_wrong_rate_is_noticed(outcome: Outcome, mapping: dict[str, Any]) -> None:
+    wrong = deepcopy(mapping)
     wrong["plans"][0]["plan"]["tracks"]["agent"]["levels"][0]["rate_bp"] += 1
-    found = {order_id: outcome.readback.listed(order_id) for order_id in outcome.expected}
-    assert compare(expect(BASKETS, wrong), found)
+    found = {order_id: outcome.readback.listed(order_id) for order_id in outcome.expected.verdicts}
+    assert compare(expect(BASKETS, MONTHS, wrong).verdicts, found)
+
+
+@pytest.mark.parametrize(("misses", "close_hours"), [(2, 3), (1, 2)])
+def test_one_wrong_rule_of_levels_is_noticed(
+    outcome: Outcome, mapping: dict[str, Any], misses: int, close_hours: int
+) -> None:
+    wrong = deepcopy(mapping)
+    wrong["plans"][0]["plan"]["tracks"]["everyone"]["demotion"]["misses"] = misses
+    wrong["plans"][0]["plan"]["close_hours"] = close_hours
+    assert compare(expect(BASKETS, MONTHS, wrong).changes, outcome.readback.changes)
 
 
 def test_the_report_says_what_happened(outcome: Outcome) -> None:
     text = "\n".join(report(outcome))
     for expected in ("credited", "binding_expired", "tier 3", "rounded down once", "curl", outcome.oracle_says):
         assert expected in text
+
+
+def test_the_report_shows_levels_rising_and_falling(outcome: Outcome) -> None:
+    lines = list(report(outcome))
+    (falls,) = (line for line in lines if line.startswith("  falls "))
+    assert falls.split()[1:] == ["0", "0", "0", "3", "3"]
+    assert any("Jan V" in line and "Mar V" in line and "now V" in line for line in lines)
+    assert any("one too many: a fall" in line for line in lines)
