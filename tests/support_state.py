@@ -21,7 +21,7 @@ def _tables() -> dict[str, Any]:
 def kept(*rooms: str) -> Kept:
     """Every item of these rooms, by room, `pk` and `sk`, without what is `REAL`."""
     return {
-        (room, pk, sk): _plain(item)
+        (room, str(pk.value), str(sk.value)): _plain(item)
         for room in rooms
         for pk, items in _tables()[f"tributary-test-{room}"].items.items()
         for sk, item in items.items()
