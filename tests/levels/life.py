@@ -6,6 +6,7 @@ Sales are small whole numbers: the rungs of `ROCKET_SNAIL` are those of `rocket-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cache, cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from chalicelib.ledger.model import Volume
 from chalicelib.levels import rules
 from chalicelib.levels.model import Grant, Standing, Terms
 from chalicelib.programs.model import Demotion, Entry, EntryMode, Level, Measure, Track
+from chalicelib.shared import clock
 from tests.support_laws import SHANGHAI, program
 
 DAY = timedelta(days=1)
@@ -41,7 +43,7 @@ class Rungs:
     steps: int = 1
     promotion: str = "next_day"
 
-    @property
+    @cached_property
     def track(self) -> Track:
         levels = tuple(Level(rank, f"V{rank}", 100 * rank, target) for rank, target in enumerate(self.targets, start=1))
         demotion = None if self.misses is None else Demotion(self.misses, self.steps)
@@ -61,11 +63,11 @@ class Life:
     suspended: tuple[tuple[datetime, datetime | None], ...] = ()
     timezone: str = SHANGHAI
 
-    @property
+    @cached_property
     def case(self) -> rules.Case:
         """As the service finds it in the tables."""
         return rules.Case(
-            terms=self._terms,
+            terms=cache(self._terms),
             exempt=lambda month: rules.joined_or_suspended_in(program(self.timezone), self.distributor, month),
             grants={given + DAY: Grant(given + DAY, rank, "why", "wang") for given, rank in self.given.items()},
             volumes=self.sold,
@@ -83,7 +85,7 @@ class Life:
         )  # fmt: skip
 
     def _terms(self, of: date) -> Terms | None:
-        begins = program(self.timezone).midnight(of)
+        begins = clock.midnight(of, self.timezone)
         judging, then = (_in_force(self.plans, instant) for instant in (begins - timedelta(microseconds=1), begins))
         if judging is None or then is None:
             return None

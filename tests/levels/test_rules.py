@@ -160,7 +160,8 @@ def test_misses_stand_through_a_rise_within_the_month() -> None:
 
 
 def test_rank_1_counts_no_misses() -> None:
-    assert {standing.misses for standing in life({}).standings(day("12-31")).values()} == {0}
+    one = life({"03-03": 5, "04-02": -5, "05-02": 9, "06-02": -9}, ONE_MISS)
+    assert {standing.misses for standing in one.standings(day("12-31")).values()} == {0}
 
 
 def test_without_demotion_nobody_falls_and_nothing_is_counted() -> None:
