@@ -140,7 +140,7 @@ def _last_of_run(program: Program, day: date) -> date:
         following = last + _DAY
         if levels.due_at(program, following) > _horizon(program):
             return last
-        if _has_orders(program, last) or _has_orders(program, following):
+        if (last == day and _has_orders(program, day)) or _has_orders(program, following):
             return last
         last = following
     return last

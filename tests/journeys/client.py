@@ -163,10 +163,16 @@ class Shop:
         """Tell an order."""
         return self.api.post("/v1/orders", body, key=self.keys.storefront)
 
-    def refund(self, order_id: str, refund_id: str, *lines: tuple[str, int, int], status: int = 201) -> Any:
+    def sells(self, order_id: str, paid_minor: int, at: str, seller: dict[str, Any]) -> dict[str, Any]:
+        """Tell an order of one line, placed and paid at a time, by somebody's code."""
+        return self.order(order_id, paid_minor, code=seller["code"], placed_at=at, paid_at=at)
+
+    def refund(
+        self, order_id: str, refund_id: str, *lines: tuple[str, int, int], status: int = 201, at: str = NOW
+    ) -> Any:
         """Tell a refund; lines are (line id, amount, quantity)."""
         told = [{"line_id": line, "amount_minor": amount, "quantity": quantity} for line, amount, quantity in lines]
-        body = {"refund_id": refund_id, "refunded_at": NOW, "lines": told}
+        body = {"refund_id": refund_id, "refunded_at": at, "lines": told}
         return done(self.api.post(f"/v1/orders/{order_id}/refunds", body, key=self.keys.storefront), status)
 
     def complete(self, order_id: str, at: str = NOW) -> Any:
@@ -196,9 +202,35 @@ class Shop:
 
     def move_clock(self, to: str) -> None:
         """Put the program's clock forward once all orders are decided, and wait until what became due has run."""
-        move = partial(self.api.post, "/v1/test/clock", {"now": to}, key=self.keys.operator)
-        done(until(move, lambda said: said.status != 409 or said.code != "orders_undecided"), 202)
-        until(lambda: self.api.get("/v1/test/clock", key=self.keys.operator).json, lambda it: it["moving_to"] is None)
+        done(until(partial(self.set_out, to), lambda said: said.status != 409 or said.code != "orders_undecided"), 202)
+        until(self.clock, lambda it: it["moving_to"] is None)
+
+    def set_out(self, to: str) -> Answer:
+        """Ask for the program's clock to be put forward."""
+        return self.api.post("/v1/test/clock", {"now": to}, key=self.keys.operator)
+
+    def clock(self) -> dict[str, str | None]:
+        """Where the program's clock stands, and where it is moving to."""
+        return dict(done(self.api.get("/v1/test/clock", key=self.keys.operator)))
+
+    def give(self, distributor: dict[str, Any], rank: int) -> None:
+        """Give somebody a rank by hand."""
+        path = f"/v1/distributors/{distributor['distributor_id']}/level"
+        done(self.api.post(path, {"rank": rank, "reason": "so decided"}, key=self.keys.operator))
+
+    def progress(self, distributor: dict[str, Any]) -> dict[str, Any]:
+        """Where somebody stands."""
+        return dict(self.get(f"/v1/distributors/{distributor['distributor_id']}/progress"))
+
+    def changes(self, distributor: dict[str, Any]) -> list[tuple[str, int, int, str]]:
+        """Somebody's changes of rank, oldest first: day, from, to, cause."""
+        mine = [row for row in self.all("/v1/levels/changes") if row["distributor_id"] == distributor["distributor_id"]]
+        return [(row["day"], row["from_rank"], row["to_rank"], row["cause"]) for row in mine][::-1]
+
+    def level_of(self, order_id: str) -> tuple[int, int, int]:
+        """The seller's rank, rate and commission that an order is judged with, once it is decided."""
+        seller, *_ = self.explained(order_id)["tiers"]
+        return seller["level"], seller["lines"][0]["rate_bp"], seller["target_minor"]
 
     def explained(self, order_id: str) -> dict[str, Any]:
         """An order's explanation, once the stream has decided it."""

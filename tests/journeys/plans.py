@@ -8,6 +8,18 @@ from infra.paths import ROOT
 _PRESETS = ROOT / "chalicelib" / "programs" / "presets"
 
 
+def preset(name: str) -> dict[str, Any]:
+    """A preset as it ships."""
+    return dict(json.loads((_PRESETS / f"{name}.json").read_text()))
+
+
+def rocket_snail(misses: int = 3) -> dict[str, Any]:
+    """Seven levels by month; so many missed months lower a rank."""
+    document = preset("rocket-snail-7")
+    document["tracks"]["default"]["demotion"]["misses"] = misses
+    return document
+
+
 def plan(
     rate_bp: int = 800,
     uplines: tuple[int, ...] = (200, 100),
@@ -20,7 +32,7 @@ def plan(
     **binding: Any,
 ) -> dict[str, Any]:
     """One level, three tiers unless told otherwise; a low cap clamps. `binding`: what of its terms is different."""
-    document = dict(json.loads((_PRESETS / "three-tier.json").read_text()))
+    document = preset("three-tier")
     track = document["tracks"]["default"]
     track["entry"]["mode"] = entry
     track["levels"][0]["rate_bp"] = rate_bp
