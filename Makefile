@@ -2,12 +2,13 @@
 
 PYTHON ?= python3
 STAGE ?=
+WORKERS ?= 2
 MONTHS ?=
 PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint deploy destroy package clean
+.PHONY: help run test bench lint deploy destroy package clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +17,10 @@ run: $(READY) ## a cloud on this machine, the app deployed to it, real orders re
 	@$(PY) -m infra run $(if $(MONTHS),--months $(MONTHS))
 
 test: $(READY) ## every test and every guard
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+bench: $(READY) ## what a close asks of AWS's DynamoDB Local, for 1,000 and 10,000 distributors
+	@$(PY) -m tests.benchmarks $(ARGS)
 
 lint: $(READY) ## style, types and floors, without the tests
 	@$(PY) -m ruff check .
