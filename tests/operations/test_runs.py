@@ -81,6 +81,7 @@ def test_an_order_that_the_stream_has_not_decided_is_decided_before_the_ranks_ar
 ) -> None:
     seller = make_live()
     real.to("2026-03-03T12:00:00+08:00")
+    catch_up(seller)
     seller.sells("A", 500_000, "2026-03-03T11:00:00+08:00", decided=False)
     real.to("2026-03-04T00:30:00+08:00")
     seller.sells("B", 100_000, "2026-03-04T00:20:00+08:00", decided=False)
