@@ -15,12 +15,12 @@ from infra.local_cloud import LocalCloudError
 from infra.paths import ROOT
 from infra.progress import Progress
 from infra.render import render_placeholders
-from infra.run import run
+from infra.run import RunError, run
 from infra.stack import StackError
 from infra.stage import Stage, StageError
 from infra.tick import tick_now
 
-EXPECTED = (DeployError, StackError, StageError, LocalCloudError, BotoCoreError, ClientError)
+EXPECTED = (DeployError, StackError, StageError, LocalCloudError, RunError, BotoCoreError, ClientError)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,8 +17,15 @@ from infra.stage import Stage
 USUAL_PORT = 4566
 
 
+class RunError(RuntimeError):
+    """The replay couldn't go on, or the oracle disagrees; the message says where."""
+
+
 def run(port: int | None = None, baskets: int = 3000, months: int | None = None) -> None:
-    """Start, deploy, replay the first months of `baskets` real baskets a year, then serve until Ctrl-C or SIGTERM."""
+    """Start, deploy, replay the first months of `baskets` real baskets a year, then serve until Ctrl-C or SIGTERM.
+
+    RunError if the replay fails.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     progress = Progress()
     try:
@@ -41,7 +48,10 @@ def _replay(done: Deployed, baskets: int, months: int | None) -> None:
 
     if done.platform_key is None:
         raise RuntimeError("An empty stage's first deploy makes a platform key, and this one made none")
-    replay.run(done.url, done.platform_key, baskets=baskets, months=months)
+    try:
+        replay.run(done.url, done.platform_key, baskets=baskets, months=months)
+    except replay.ReplayError as error:
+        raise RunError(str(error)) from error
 
 
 def _invite(progress: Progress, endpoint: str) -> None:

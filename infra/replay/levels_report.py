@@ -54,10 +54,12 @@ def explained(fall: Fall | None, journey: Journey, currency: str) -> Iterator[st
     title = " to ".join(f"{percent(rate)} %" for rate in rates) if len(rates) == 2 else "A fall"
     yield f"{title}: {fall.name} falls from {held} to {now} on {day(change.day)}"
     yield f"    month {'orders' if orders else currency:>12}{held + ' asks':>16}  misses"
+    misses = 0
     for month in fall.months:
         sold, asked = (str(each) if orders else money(each) for each in (month.volume, month.target))
-        fell = month is fall.months[-1]
-        yield f"    {month.begins:%b}{sold:>15}{asked:>16}  {'one too many: a fall' if fell else month.misses}"
+        told = f"{misses + 1}, so down" if month is fall.months[-1] else str(month.misses)
+        misses = month.misses
+        yield f"    {month.begins:%b}{sold:>15}{asked:>16}  {told}"
     for when, example in (("before", fall.before), ("after", fall.after)):
         if example:
             yield f"  {when:<8}{_told(example, currency)}"
