@@ -1,8 +1,12 @@
 """One distributor on `rocket-snail-7` whose sales are told over HTTP, under a clock that a worker moves."""
 
+from datetime import datetime
 from typing import Any
 
+from chalicelib.access.model import Caller, Scope
 from chalicelib.commissions import service as commissions
+from chalicelib.operations import jobs
+from chalicelib.programs import service as programs
 from tests.support import Api, Shop
 from tests.support_clock import Worker
 
@@ -10,9 +14,11 @@ from tests.support_clock import Worker
 class Seller:
     """Sells with its code; orders are decided as they are told, unless told otherwise."""
 
-    def __init__(self, api: Api, shop: Shop, worker: Worker, track: str = "default", name: str = "mei") -> None:
+    def __init__(
+        self, api: Api, shop: Shop, worker: Worker, track: str = "default", name: str = "mei", **told: Any
+    ) -> None:
         self.api, self.shop, self.worker = api, shop, worker
-        body = {"user_id": name, "name": name, "track": track}
+        body = {"user_id": name, "name": name, "track": track} | told
         self.who = self._done(api.post("/v1/distributors", body, shop.storefront), 201)
         self.id = str(self.who["distributor_id"])
 
@@ -54,8 +60,29 @@ class Seller:
         self.worker.run()
         assert self.get("/v1/test/clock")["moving_to"] is None
 
+    def wait(self, to: str | datetime) -> None:
+        """Move the clock without asking first whether every order is decided, which takes a second: they are."""
+        caller = Caller("wang", Scope.OPERATOR, self.shop.program_id)
+        instant = datetime.fromisoformat(to) if isinstance(to, str) else to
+        programs.set_out(caller, programs.get(self.shop.program_id), instant)
+        jobs.set_going(self.shop.program_id)
+        self.worker.run()
+
+    def post(self, path: str, body: Any, status: int = 200, key: str | None = None, **headers: str) -> Any:
+        """As the operator, unless another key is given."""
+        return self._done(self.api.post(path, body, key or self.shop.operator, **headers), status)
+
+    def give(self, rank: int, reason: str = "why") -> None:
+        """A rank by hand, from the next midnight on."""
+        self.post(f"/v1/distributors/{self.id}/level", {"rank": rank, "reason": reason})
+
     def get(self, path: str, key: str | None = None) -> Any:
         return self._done(self.api.get(path, key or self.shop.operator))
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """What was decided about the seller, oldest first."""
+        return list(self.get(f"/v1/distributors/{self.id}/levels?limit=100")["data"])[::-1]
 
     @property
     def progress(self) -> dict[str, Any]:
