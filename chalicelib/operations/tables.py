@@ -44,8 +44,8 @@ class RunItem(Revised):
         try:
             super().replace()
         except Conflict:
-            stored = type(self).find(self.pk, self.sk, consistent=True)
-            if stored is None or stored.serialize() != self.serialize():
+            stored = type(self).query(self.pk, type(self).sk == self.sk, consistent_read=True)
+            if [item.serialize() for item in stored] != [self.serialize()]:
                 raise
 
     def run(self) -> Run:
