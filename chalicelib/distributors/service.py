@@ -89,16 +89,20 @@ def list_distributors(
 
 def in_turn(program_id: str, after: str | None = None) -> Iterator[Distributor]:
     """A program's distributors as they are now, in the order in which they came, `after` one of them."""
-    ids_left = ids_in_turn(program_id, after)
+    ids_left = ids_in_turn(program_id, after, _AT_ONCE)
     while some := list(islice(ids_left, _AT_ONCE)):
         found = get_many(program_id, some)
         yield from (found[distributor_id] for distributor_id in some)
 
 
-def ids_in_turn(program_id: str, after: str | None = None) -> Iterator[str]:
-    """The ids of a program's distributors, in the order in which they came, `after` one of them."""
+def ids_in_turn(program_id: str, after: str | None = None, at_once: int | None = None) -> Iterator[str]:
+    """The ids of a program's distributors, in the order in which they came, `after` one of them.
+
+    `at_once`: how many are read with one call, for who doesn't need them all; as many as fit, if left out.
+    """
     later = None if after is None else ProfileItem.distributor_id > after
-    for item in ProfileItem.by_program.query(program_id, later, attributes_to_get=["distributor_id"]):
+    named = ["distributor_id"]
+    for item in ProfileItem.by_program.query(program_id, later, page_size=at_once, attributes_to_get=named):
         yield item.distributor_id
 
 
