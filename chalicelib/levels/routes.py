@@ -18,7 +18,7 @@ from chalicelib.shared import clock, http, pages
 
 routes = Routes(__name__)
 
-_MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
+_MONTH = r"^[1-9]\d{3}-(0[1-9]|1[0-2])$"
 
 
 class LevelBody(http.Body):
