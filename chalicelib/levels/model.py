@@ -171,6 +171,8 @@ class Progress:
     misses: int
     misses_to_fall: int | None
     """How many more missed months lower the rank; None: it can't fall."""
+    spared: bool
+    """Whether this month adds no miss."""
     wipe_missing: int | None
     """What is missing by `wipe_by` so that the misses are forgotten; None: there are none."""
     wipe_by: date | None

@@ -117,8 +117,7 @@ def _snail(risen: Standing, terms: Terms, case: Case) -> Standing:
     volume, target = risen.sums.of(measure), terms.track.highest(risen.from_rank).target
     if risen.from_rank == 1 or volume >= target:
         return replace(risen, misses=0)
-    month = risen.sums.month
-    if risen.granted_month == month or case.exempt(month):
+    if _is_spared(risen, risen.sums.month, case):
         return risen
     missed = risen.misses + 1
     if missed < demotion.misses:
@@ -131,6 +130,11 @@ def _snail(risen: Standing, terms: Terms, case: Case) -> Standing:
         volume=volume,
         target=target,
     )
+
+
+def _is_spared(standing: Standing, month: date, case: Case) -> bool:
+    """Whether the month that begins on this 1st adds no miss."""
+    return standing.granted_month == month or case.exempt(month)
 
 
 def joined_or_suspended_in(program: Program, distributor: Distributor, month: date) -> bool:
@@ -157,10 +161,10 @@ def progress(today: Standing, case: Case, track: Track, *, provisional: bool) ->
     if terms is None:
         return None
     measure, demotion = terms.track.measure, terms.track.demotion
-    volume = tomorrow.sums.of(measure)
-    reachable = _reachable(max(today.rank, tomorrow.rank), terms)
+    volume, lifting = tomorrow.sums.of(measure), tomorrow.sums.lifting(measure)
+    reachable = _reachable(max(today.rank, tomorrow.rank), lifting, terms)
     falls = demotion is not None and today.rank > 1
-    wipes = falls and today.misses > 0
+    wipes = falls and today.misses > 0 and tomorrow.cause is not Cause.HAND
     return Progress(
         day=today.day,
         level=track.highest(today.rank),
@@ -168,26 +172,31 @@ def progress(today: Standing, case: Case, track: Track, *, provisional: bool) ->
         measure=measure,
         volume=volume,
         next_level=reachable,
-        missing=0 if reachable is None else reachable.target - tomorrow.sums.lifting(measure),
+        missing=0 if reachable is None else max(0, reachable.target - lifting),
         tomorrow=terms.track_then.highest(tomorrow.rank),
         misses=today.misses,
-        misses_to_fall=demotion.misses - today.misses if demotion is not None and falls else None,
+        misses_to_fall=max(1, demotion.misses - today.misses) if demotion is not None and falls else None,
+        spared=_is_spared(tomorrow, first_of_month(today.day), case),
         wipe_missing=max(0, terms.track.highest(today.rank).target - volume) if wipes else None,
         wipe_by=next_first(today.day) - timedelta(days=1) if wipes else None,
     )
 
 
-def _reachable(rank: int, terms: Terms) -> Level | None:
-    """The next level above a rank, where selling leads to it."""
-    above = [level for level in terms.track.levels if level.rank > rank]
-    return above[0] if above and terms.track.promotion == NEXT_DAY else None
+def _reachable(rank: int, lifting: int, terms: Terms) -> Level | None:
+    """The next level above a rank, where selling leads to it; above a rank by hand, the one that enough is sold for."""
+    if terms.track.promotion != NEXT_DAY:
+        return None
+    above = [level for level in terms.track.levels if rank < level.rank <= terms.top_rank]
+    reached = [level for level in above if level.target <= lifting]
+    return next(iter([*reached[-1:], *above]), None)
 
 
 def forecast(distributor_id: str, today: Standing, case: Case) -> Forecast | None:
     """What the next close would bring, else what the next 1st would, if nothing more were sold. None: nothing."""
     tomorrow = following(today, case)
-    if tomorrow.rank > today.rank:
-        return _forecast(distributor_id, today, tomorrow, Outcome.RISES)
+    if tomorrow.rank != today.rank:
+        outcome = Outcome.RISES if tomorrow.rank > today.rank else Outcome.FALLS
+        return _forecast(distributor_id, today, tomorrow, outcome)
     *_, first = standings(today, case, next_first(today.day))
     if first.rank < today.rank:
         return _forecast(distributor_id, today, first, Outcome.FALLS)

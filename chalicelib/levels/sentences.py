@@ -44,7 +44,7 @@ def _misses(progress: Progress, language: str, missing: str, by: date) -> Iterat
         yield say(language, "level_wiped", misses=progress.misses)
         return
     yield say(language, "level_wipe", misses=progress.misses, missing=missing, by=by)
-    if progress.misses_to_fall == 1:
+    if progress.misses_to_fall == 1 and not progress.spared:
         yield say(language, "level_last_chance")
 
 

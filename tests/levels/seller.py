@@ -7,8 +7,21 @@ from chalicelib.access.model import Caller, Scope
 from chalicelib.commissions import service as commissions
 from chalicelib.operations import jobs
 from chalicelib.programs import service as programs
+from chalicelib.programs.document import presets
 from tests.support import Api, Shop
 from tests.support_clock import Worker
+
+
+def rocket_snail(**track: Any) -> dict[str, Any]:
+    """The preset as JSON, its track with another entry, measure, demotion and so on."""
+    plan = presets()["rocket-snail-7"].model_dump(mode="json")
+    plan["tracks"]["default"] |= track
+    return plan
+
+
+def local(time: str) -> str:
+    """`03-04 10:00` of 2026 in Shanghai, as requests tell it."""
+    return f"2026-{time.replace(' ', 'T')}:00+08:00"
 
 
 class Seller:

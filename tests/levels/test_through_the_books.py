@@ -20,11 +20,10 @@ from chalicelib.commissions import service as commissions
 from chalicelib.commissions.model import Decision
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.model import Account, Volume
-from chalicelib.programs.document import presets
 from tests.levels import plain
 from tests.levels.life import DAY, Life, Rungs, at, day
 from tests.levels.plain import Sold
-from tests.levels.seller import Seller
+from tests.levels.seller import Seller, rocket_snail
 from tests.support import Api, Shop
 from tests.support_clock import Worker
 from tests.support_laws import SHANGHAI, law
@@ -172,8 +171,7 @@ class Books:
 
 @pytest.fixture
 def books(api: Api, make_shop: Callable[..., Shop], worker: Worker) -> Books:
-    plan = presets()["rocket-snail-7"].model_dump(mode="json")
-    plan["tracks"]["default"]["demotion"] = {"misses": 1, "steps": 1}
+    plan = rocket_snail(demotion={"misses": 1, "steps": 1})
     return Books(api, make_shop(plan=plan, now=BEGINS), worker)
 
 
