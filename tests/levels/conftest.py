@@ -12,9 +12,9 @@ from tests.support_clock import Worker
 
 @pytest.fixture
 def make_seller(api: Api, make_shop: Callable[..., Shop], worker: Worker) -> Callable[..., Seller]:
-    """Make a shop with one distributor; arguments are those of `make_shop`."""
+    """Make a shop with one distributor, on a track; the other arguments are those of `make_shop`."""
 
-    def make(**shop: Any) -> Seller:
-        return Seller(api, make_shop(**({"plan": "rocket-snail-7"} | shop)), worker)
+    def make(track: str = "default", **shop: Any) -> Seller:
+        return Seller(api, make_shop(**({"plan": "rocket-snail-7"} | shop)), worker, track)
 
     return make

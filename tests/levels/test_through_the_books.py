@@ -26,7 +26,7 @@ from tests.levels.plain import Sold
 from tests.levels.seller import Seller, rocket_snail
 from tests.support import Api, Shop
 from tests.support_clock import Worker
-from tests.support_laws import SHANGHAI, law
+from tests.support_laws import law
 from tests.support_state import held, kept, put_back
 from tests.support_stream import Stream
 
@@ -166,7 +166,13 @@ class Books:
         return {key: amount for key, amount in sums.items() if amount}
 
     def volumes(self, name: str) -> Mapping[date, Volume]:
-        return ledger.volumes_since(self.program_id, self.sellers[name].id, "CNY", 1, day("02-25"), SHANGHAI)
+        """What the entries say has counted on each day."""
+        sums: dict[date, Volume] = {}
+        for entry in ledger.all_of(self.program_id, self.sellers[name].id, "CNY", 1):
+            if entry.counts_on is not None:
+                added = Volume(entry.base_minor, entry.count)
+                sums[entry.counts_on] = sums.get(entry.counts_on, Volume()) + added
+        return {of: volume for of, volume in sums.items() if volume}
 
 
 @pytest.fixture
@@ -204,7 +210,7 @@ def tell(books: Books, facts: list[tuple[int, str, Any, bool]]) -> None:
 
 
 # Each example puts the tables back.
-@settings(law(6), phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(law(5), phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story())
 def test_records_judgements_and_money_are_a_function_of_what_was_told_before_each_close(
     books: Books, facts: list[tuple[int, str, Any, bool]]
@@ -214,7 +220,7 @@ def test_records_judgements_and_money_are_a_function_of_what_was_told_before_eac
     assert told.decided() == told.expected()
     assert told.money() == told.due()
     for name in told.sellers:
-        assert dict(told.volumes(name)) == told.life(name).sold
+        assert told.volumes(name) == told.life(name).sold
     for order_id in told.told:
         last = told.journal(order_id)[-1]
         paid = {tier: amount for (of, tier, _), amount in told.due().items() if of == order_id}
