@@ -63,7 +63,7 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "work": {
         "jobs": TAKE + SEND,
-        "programs": GET + PUT,
+        "programs": GET + QUERY + BATCH_GET + PUT,
         "distributors": GET + BATCH_GET,
         "distributors/index/by_program": QUERY,
         "catalog": BATCH_GET,

@@ -1,6 +1,6 @@
 """What becomes due for orders: being decided before a day is closed, and being judged again once its ranks are.
 
-What the stream has put aside is left aside: one order that can't be processed doesn't keep a program from closing.
+An order that can't be processed is put aside, or was by the stream: it doesn't keep a program from closing.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,8 @@ from chalicelib.commissions import service
 from chalicelib.orders import service as orders
 from chalicelib.orders.changes import SOURCE
 from chalicelib.programs.model import Mode, Program
-from chalicelib.shared import quarantine
+from chalicelib.shared import quarantine, streams
+from chalicelib.shared.streams import Subject
 
 
 def catch_up(program: Program, paid: list[str]) -> None:
@@ -33,6 +34,11 @@ def _decide(program: Program, order_ids: Iterable[str]) -> None:
     if not wanted:
         return
     aside = quarantine.keys_of(program.program_id, SOURCE)
-    for order_id in wanted:
-        if order_id not in aside:
-            service.decide(program.program_id, order_id)
+    subjects = [Subject(program.program_id, order_id) for order_id in wanted if order_id not in aside]
+    left = [one for one in subjects if not streams.finished(SOURCE, one, {}, _decide_one)]
+    if left:
+        raise streams.Unfinished(f"{len(left)} of {len(subjects)} orders are left, first {left[0].key}")
+
+
+def _decide_one(order: Subject) -> None:
+    service.decide(order.program_id, order.key)

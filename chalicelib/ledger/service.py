@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from pynamodb.pagination import ResultIterator
@@ -13,6 +14,16 @@ from chalicelib.shared import clock, log
 from chalicelib.shared.tables import Key, merged_page
 
 Places = dict[str, Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose entries: a distributor's in a currency, over how many shards."""
+
+    program_id: str
+    distributor_id: str
+    currency: str
+    shards: int
 
 
 class DivergentReplay(Exception):
@@ -103,20 +114,35 @@ def _key(item: EntryItem) -> Key:
 
 
 def volumes_since(
-    program_id: str, distributor_id: str, currency: str, shards: int, day: date, timezone: str
+    holder: Holder,
+    day: date,
+    timezone: str,
+    *,
+    late_since: datetime | None = None,
+    before: datetime | None = None,
 ) -> dict[date, Volume]:
     """What has counted for a distributor on `day` and on each day after it; days on which nothing did are left out.
 
-    Reads consistently what was decided since then, two queries a shard, however much there is before.
+    With `late_since`, what counts on an earlier day but was decided from then on counts on `day`: nothing is lost.
+    With `before`, only what was decided before that instant. Reads consistently what was decided since the day began,
+    two queries a shard, however much there is before.
     """
     found: defaultdict[date, Volume] = defaultdict(Volume)
-    for shard in range(shards):
-        pk = tables.account_pk(program_id, distributor_id, currency, shard)
+    for shard in range(holder.shards):
+        pk = tables.account_pk(holder.program_id, holder.distributor_id, holder.currency, shard)
         for name, since in _deciding_begins(day, timezone):
             for item in tables.volumes_between(pk, f"{name}#{since}", f"{name}#~"):
-                if item.counts_on is not None and item.counts_on >= day.isoformat():
-                    found[date.fromisoformat(item.counts_on)] += tables.volume_of(item)
+                counted = _counted_on(item, day, late_since)
+                if counted is not None and (before is None or clock.read(item.at) < before):
+                    found[counted] += tables.volume_of(item)
     return {counted: volume for counted, volume in found.items() if volume}
+
+
+def _counted_on(item: EntryItem, day: date, late_since: datetime | None) -> date | None:
+    counted = None if item.counts_on is None else date.fromisoformat(item.counts_on)
+    if counted is None or counted >= day:
+        return counted
+    return day if late_since is not None and clock.read(item.at) >= late_since else None
 
 
 def _deciding_begins(day: date, timezone: str) -> Sequence[tuple[str, str]]:

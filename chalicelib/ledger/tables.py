@@ -89,8 +89,8 @@ def entry_item(entry: Entry) -> EntryItem:
 
 
 def volumes_between(pk: str, first: str, last: str) -> Iterable[EntryItem]:
-    """What the entries between two keys count for, and on which day; nothing else of them. Read consistently."""
-    counted = ["counts_on", "base", "count"]
+    """What the entries between two keys count for, on which day, and when that was decided. Read consistently."""
+    counted = ["at", "counts_on", "base", "count"]
     return EntryItem.query(pk, EntryItem.sk.between(first, last), consistent_read=True, attributes_to_get=counted)
 
 

@@ -6,14 +6,14 @@ What a part puts is named by distributor and day, so a part done twice, or by tw
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any, Final
 
 from chalicelib.distributors import service as distributors
 from chalicelib.distributors.model import Distributor, Status
 from chalicelib.levels import rules, service, tables
 from chalicelib.levels.model import Cause, Standing
-from chalicelib.levels.service import Ladder
+from chalicelib.levels.service import Closed, Ladder
 from chalicelib.levels.tables import CloseItem, PartItem, StandingItem
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program
@@ -29,8 +29,16 @@ Counts = Mapping[str, Any]
 """How many were looked at, rose, fell and were given a rank, and which ranks somebody has, by track."""
 
 
-class DivergentStanding(Exception):
-    """A rank that is decided would be decided otherwise now: a bug, never overwritten. An alarm watches for it."""
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The days `first` to `last`, whose ranks are decided by what was decided of orders before `cutoff`.
+
+    So whoever repeats it, however late, finds the same.
+    """
+
+    first: date
+    last: date
+    cutoff: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class Due:
 
 def next_due(program: Program) -> Due:
     """What is decided next, be it due yet or not."""
-    closed = service.closed_through(program)
+    closed = service.last_close(program).day
     margin = LIVE_MARGIN if program.mode is Mode.LIVE else timedelta()
     return Due(closed + timedelta(days=1), service.close_of(program, closed) + margin)
 
@@ -62,43 +70,41 @@ def parts(program_id: str) -> Iterator[str]:
             yield distributor_id
 
 
-def decide_part(program: Program, first: date, last: date, after: str) -> None:
-    """Decide the ranks of the days `first` to `last` for the part after a distributor, and note that it is done.
-
-    Raises DivergentStanding.
-    """
-    terms = service.ladder(program)
+def decide_part(program: Program, closing: Closing, after: str) -> None:
+    """Decide the ranks of a closing's days for the part after a distributor, and note that it is done."""
+    terms, before = service.ladder(program), service.close_before(program, closing.first)
     counts: dict[str, Any] = {"distributors": 0, "rises": 0, "falls": 0, "hands": 0}
     held: dict[str, set[int]] = {}
     start = None if after == tables.START else after
     for each in islice(distributors.in_turn(program.program_id, start), PART):
         counts["distributors"] += 1
-        for standing in decide(program, each, first, last, terms):
+        for standing in decide(program, each, before, closing, terms):
             counts["rises"] += standing.rank > standing.from_rank
             counts["falls"] += standing.rank < standing.from_rank
             counts["hands"] += standing.cause is Cause.HAND
-            if standing.day == last:
+            if standing.day == closing.last:
                 held.setdefault(each.track, set()).add(standing.rank)
     counts["held"] = {track: sorted(ranks) for track, ranks in held.items()}
-    PartItem(tables.walk_pk(program.program_id, last), after, counts=counts).put_new()
+    PartItem(tables.walk_pk(program.program_id, closing.last), after, counts=counts).put_new()
 
 
-def decide(program: Program, distributor: Distributor, first: date, last: date, terms: Ladder) -> Sequence[Standing]:
-    """Decide a distributor's ranks of the days `first` to `last`, and put those that say something new.
+def decide(
+    program: Program, distributor: Distributor, before: Closed, closing: Closing, terms: Ladder
+) -> Sequence[Standing]:
+    """Decide a distributor's ranks of a closing's days, and put those that say something new.
 
-    Three reads, whatever happened, and a write for each that is put. Raises DivergentStanding.
+    Three reads, whatever happened, and a write for each that is put.
     """
-    before = first - timedelta(days=1)
-    until = min(last, _last_day(program, distributor))
-    if distributor.joined_at is None or until < first:
+    until = min(closing.last, _last_day(program, distributor))
+    if distributor.joined_at is None or until < closing.first:
         return ()
-    found = service.known(program, distributor, before, terms)
-    standings = list(rules.standings(found.standing, found.case, until))
-    shard = service.shard_of(program, distributor.distributor_id)
-    for earlier, standing in pairwise([found.standing, *standings]):
-        if rules.is_worth_keeping(earlier, standing):
-            _keep(tables.standing_item(program.program_id, distributor.distributor_id, standing, shard))
-    return standings
+    found = service.known(program, distributor, before, terms, closing.cutoff)
+    decided = [found.standing]
+    while decided[-1].day < until:
+        following = rules.following(decided[-1], found.case)
+        worth = rules.is_worth_keeping(decided[-1], following)
+        decided.append(_kept(program, distributor.distributor_id, following) if worth else following)
+    return decided[1:]
 
 
 def _last_day(program: Program, distributor: Distributor) -> date:
@@ -108,13 +114,20 @@ def _last_day(program: Program, distributor: Distributor) -> date:
     return program.local_day(distributor.statuses[-1][0])
 
 
-def _keep(item: StandingItem) -> None:
+def _kept(program: Program, distributor_id: str, standing: Standing) -> Standing:
+    """The standing as it is kept now: as it was put before, if it was.
+
+    What was decided holds. If it would be decided otherwise now, that is a bug, which an alarm watches for.
+    """
+    shard = service.shard_of(program, distributor_id)
+    item = tables.standing_item(program.program_id, distributor_id, standing, shard)
     if item.put_new():
-        return
+        return standing
     stored = StandingItem.get(item.pk, item.sk, consistent_read=True)
     if stored.body != item.body:
+        log.error("divergent_standing", program_id=program.program_id, distributor_id=distributor_id, day=item.sk)
         log.count("DivergentReplay")
-        raise DivergentStanding(f"{item.sk} of {item.pk} was decided otherwise before")
+    return tables.standing_of(stored)
 
 
 def parts_done(program_id: str, last: date) -> set[str]:
@@ -123,19 +136,20 @@ def parts_done(program_id: str, last: date) -> set[str]:
     return {item.sk for item in done}
 
 
-def close(program: Program, first: date, last: date) -> Counts:
-    """Note that the days `first` to `last` are decided for everybody, once all parts are done; what they came to."""
+def close(program: Program, closing: Closing) -> Counts:
+    """Note that a closing's days are decided for everybody, once all parts are done; what they came to."""
     counts: dict[str, Any] = {"distributors": 0, "rises": 0, "falls": 0, "hands": 0}
     held: dict[str, set[int]] = {}
-    for part in PartItem.query(tables.walk_pk(program.program_id, last), consistent_read=True):
+    for part in PartItem.query(tables.walk_pk(program.program_id, closing.last), consistent_read=True):
         for name in counts:
             counts[name] += part.counts[name]
         for track, ranks in part.counts["held"].items():
             held.setdefault(track, set()).update(ranks)
-    programs.note_held_ranks(program.program_id, held, last)
-    closed_at = clock.stored(program.now())
-    for number in range(first.toordinal(), last.toordinal() + 1):
+    programs.note_held_ranks(program.program_id, held, closing.last)
+    cutoff, closed_at = clock.stored(closing.cutoff), clock.stored(program.now())
+    for number in range(closing.first.toordinal(), closing.last.toordinal() + 1):
         day = date.fromordinal(number)
-        of_day = counts if day == last else {}
-        CloseItem(tables.close_pk(program.program_id), day.isoformat(), closed_at=closed_at, counts=of_day).put_new()
+        of_day = counts if day == closing.last else {}
+        key = (tables.close_pk(program.program_id), day.isoformat())
+        CloseItem(*key, cutoff=cutoff, closed_at=closed_at, counts=of_day).put_new()
     return counts

@@ -49,6 +49,14 @@ class MonthPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """A day whose ranks are decided for everybody, by what was decided before `cutoff`; None: everybody's first day."""
+
+    day: date
+    cutoff: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is known of one distributor: the last standing that is decided, and the case for the days after it."""
 
@@ -61,11 +69,19 @@ class Known:
         return last
 
 
-def closed_through(program: Program) -> date:
+def last_close(program: Program) -> Closed:
     """The last day whose ranks are decided for everybody. On the day a program was made all have rank 1."""
     pk = tables.close_pk(program.program_id)
     newest = CloseItem.query(pk, scan_index_forward=False, limit=1, consistent_read=True)
-    return max([program.created_day, *(clock.day(item.sk) for item in newest)])
+    closes = [Closed(clock.day(item.sk), clock.read(item.cutoff)) for item in newest]
+    return next(iter(closes), Closed(program.created_day, None))
+
+
+def close_before(program: Program, day: date) -> Closed:
+    """The close of the day before one whose ranks are being decided."""
+    before = day - _DAY
+    item = CloseItem.find(tables.close_pk(program.program_id), before.isoformat(), consistent=True)
+    return Closed(before, None if item is None else clock.read(item.cutoff))
 
 
 def close_of(program: Program, day: date) -> datetime:
@@ -79,7 +95,7 @@ def decided_rank(program: Program, distributor_id: str, day: date) -> int | None
     """The rank of a day once it is decided; None before."""
     closed = CloseItem.find(tables.close_pk(program.program_id), day.isoformat(), consistent=True)
     # A batch may have seen the day open before: whether it still is, is asked anew.
-    if closed is None and day > program.created_day and day > closed_through(program):
+    if closed is None and day > program.created_day and day > last_close(program).day:
         return None
 
     def rank() -> int:
@@ -96,7 +112,7 @@ def rank_on(program: Program, distributor: Distributor, day: date) -> Rank:
         return Rank(decided, decided=True)
 
     def provisional() -> Rank:
-        found = known(program, distributor, closed_through(program), ladder(program))
+        found = known(program, distributor, last_close(program), ladder(program))
         return Rank(found.on(day).rank, decided=False)
 
     return read_once(("rank so far", program.program_id, distributor.distributor_id, day), provisional)
@@ -126,21 +142,17 @@ def _track(program: Program, version: int, track: str) -> Track | None:
     return programs.plan(program.program_id, version).tracks.get(track)
 
 
-def known(program: Program, distributor: Distributor, closed: date, terms: Ladder) -> Known:
-    """What a distributor's ranks after `closed`, the last day that is decided for everybody, are decided from."""
-    standing, grants = _last_standing(program, distributor, closed)
+def known(
+    program: Program, distributor: Distributor, closed: Closed, terms: Ladder, before: datetime | None = None
+) -> Known:
+    """What a distributor's ranks after a close are decided from; with `before`, by what was decided before then."""
+    standing, grants = _last_standing(program, distributor, closed.day)
+    holder = ledger.Holder(program.program_id, distributor.distributor_id, program.currency, distributor.shards)
     case = rules.Case(
         terms=lambda day: terms(distributor.track, day),
         exempt=lambda month: rules.joined_or_suspended_in(program, distributor, month),
         grants=grants,
-        volumes=ledger.volumes_since(
-            program.program_id,
-            distributor.distributor_id,
-            program.currency,
-            distributor.shards,
-            standing.day,
-            program.timezone,
-        ),
+        volumes=ledger.volumes_since(holder, standing.day, program.timezone, late_since=closed.cutoff, before=before),
     )
     return Known(standing, case)
 
@@ -269,10 +281,10 @@ def progress(program: Program, distributor: Distributor) -> Progress:
     if distributor.joined_at is None:
         raise Conflict(Code.DISTRIBUTOR_NOT_APPROVED, f"A distributor that is {distributor.status} has no rank yet.")
     now = program.now()
-    today, closed = program.local_day(now), closed_through(program)
-    found = known(program, distributor, min(closed, today), ladder(program))
+    today, closed = program.local_day(now), last_close(program)
+    found = known(program, distributor, closed, ladder(program))
     track = programs.plan_at(program, now).plan.tracks[distributor.track]
-    progress = rules.progress(found.on(today), found.case, track, provisional=today > closed)
+    progress = rules.progress(found.on(today), found.case, track, provisional=today > closed.day)
     if progress is None:
         raise Conflict(Code.NO_PLAN_IN_FORCE, "No plan is in force at the end of this day.")
     return progress
@@ -283,22 +295,22 @@ def preview(program: Program, limit: int, after: str | None) -> tuple[date, list
 
     In the order in which the distributors came. A page may be short, even empty, and still have a next one.
     """
-    closed, terms = closed_through(program), ladder(program)
+    closed, terms = last_close(program), ladder(program)
     looked_at = list(islice(distributors.in_turn(program.program_id, after), PREVIEWED_MAX))
     rows: list[Forecast] = []
     for number, each in enumerate(looked_at):
         if len(rows) == limit:
-            return closed + _DAY, rows, looked_at[number - 1].distributor_id
+            return closed.day + _DAY, rows, looked_at[number - 1].distributor_id
         rows += _forecasts(program, each, closed, terms)
     more = len(looked_at) == PREVIEWED_MAX
-    return closed + _DAY, rows, looked_at[-1].distributor_id if more else None
+    return closed.day + _DAY, rows, looked_at[-1].distributor_id if more else None
 
 
-def _forecasts(program: Program, distributor: Distributor, closed: date, terms: Ladder) -> Iterator[Forecast]:
+def _forecasts(program: Program, distributor: Distributor, closed: Closed, terms: Ladder) -> Iterator[Forecast]:
     if distributor.joined_at is None or distributor.status is Status.CLOSED:
         return
     found = known(program, distributor, closed, terms)
-    if found.standing.day > closed:  # it joined after that day
+    if found.standing.day > closed.day:  # it joined after that day
         return
     forecast = rules.forecast(distributor.distributor_id, found.standing, found.case)
     if forecast is not None:

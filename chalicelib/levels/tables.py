@@ -85,6 +85,8 @@ class CloseItem(LevelsTable):
     class Meta:
         """pynamodb's."""
 
+    cutoff = UnicodeAttribute()
+    """What was decided from this instant on wasn't counted: it counts the next time."""
     closed_at = UnicodeAttribute()
     counts = JsonAttribute()
 

@@ -14,6 +14,7 @@ from chalicelib.commissions import jobs as commissions
 from chalicelib.commissions import service as decisions
 from chalicelib.commissions.service import DayPlace
 from chalicelib.levels import jobs as levels
+from chalicelib.levels.jobs import Closing
 from chalicelib.operations import tables
 from chalicelib.operations.model import Job, Phase
 from chalicelib.operations.tables import RunItem
@@ -101,8 +102,9 @@ def _advance(program_id: str) -> None:
     set_going(program_id)
 
 
-def _part(program_id: str, first: str, last: str, after: str) -> None:
-    levels.decide_part(programs.get(program_id), clock.day(first), clock.day(last), after)
+def _part(program_id: str, first: str, last: str, cutoff: str, after: str) -> None:
+    closing = Closing(clock.day(first), clock.day(last), clock.read(cutoff))
+    levels.decide_part(programs.get(program_id), closing, after)
 
 
 _JOBS: Final[Mapping[str, Callable[..., None]]] = {"tick": tick, "advance": _advance, "part": _part}
@@ -162,7 +164,9 @@ def _carry_on(program: Program, run: RunItem, deadline: float) -> bool:
     """Go on with a run for a stretch, and note how far it is. False: it waits for its parts."""
     if run.phase == Phase.PREPARE and _prepared(program, run, deadline):
         program = programs.stand(program.program_id, clock.read(run.due_at))
-        run.phase = Phase.WALK.value
+        run.phase, run.cutoff = Phase.WALK.value, clock.stored(program.now())
+        # Kept before the first rank is decided by it: whoever repeats the walk goes by the same instant.
+        _touch(run)
     if run.phase == Phase.WALK:
         if not _walked(program, run):
             return False
@@ -207,24 +211,23 @@ def _pages(program: Program, run: RunItem, first: date, deadline: float) -> Iter
 
 def _walked(program: Program, run: RunItem) -> bool:
     """Everybody's ranks are decided: a small program's here and now, a large one's in parts by many workers at once."""
-    first, last = clock.day(run.first), clock.day(run.last)
+    closing = Closing(clock.day(run.first), clock.day(run.last), clock.read(str(run.cutoff)))
     if not run.parts or clock.read(run.touched_at) + STALE <= clock.now():
-        _send_parts(program, run)
-    if run.parts > 1 and len(levels.parts_done(program.program_id, last)) < run.parts:
+        _send_parts(program, run, closing)
+    if run.parts > 1 and len(levels.parts_done(program.program_id, closing.last)) < run.parts:
         return False
-    run.counts = dict(levels.close(program, first, last))
+    run.counts = dict(levels.close(program, closing))
     return True
 
 
-def _send_parts(program: Program, run: RunItem) -> None:
+def _send_parts(program: Program, run: RunItem, closing: Closing) -> None:
     """Have the parts done that aren't; a single one is done here."""
-    first, last = clock.day(run.first), clock.day(run.last)
     parts = list(levels.parts(program.program_id))
     run.parts = len(parts)
     if len(parts) == 1:
-        levels.decide_part(program, first, last, parts[0])
+        levels.decide_part(program, closing, parts[0])
         return
-    done = levels.parts_done(program.program_id, last)
+    done = levels.parts_done(program.program_id, closing.last)
     about = {"job": "part", "program_id": program.program_id, "first": run.first, "last": run.last}
-    queue.send_all({**about, "after": after} for after in parts if after not in done)
+    queue.send_all({**about, "cutoff": run.cutoff, "after": after} for after in parts if after not in done)
     _touch(run)

@@ -29,6 +29,8 @@ class RunItem(Revised):
     last = UnicodeAttribute()
     due_at = UnicodeAttribute()
     phase = UnicodeAttribute()
+    cutoff = UnicodeAttribute(null=True)
+    """By the program's clock: when everything told in time was decided, and the walk began."""
     place = JsonAttribute(null=True)
     """Where in the phase it goes on: a day, and a place among the orders paid on it."""
     parts = NumberAttribute(default=0)

@@ -4,8 +4,8 @@ Right with and without what the deploy sets on the event source mapping: whateve
 what was done before is met again by its key.
 """
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from chalice.app import DynamoDBEvent, DynamoDBRecord
 from pynamodb.exceptions import PynamoDBException
@@ -41,13 +41,16 @@ def work_off(
     records = {subject_of(record): record for record in event if record.event_name != "REMOVE"}
     with reading_once():
         foresee(records)
-        left = [subject for subject, record in records.items() if not _finished(source, subject, record, handle)]
+        left = [
+            subject for subject, record in records.items() if not finished(source, subject, record.to_dict(), handle)
+        ]
     log.info("stream", source=source, subjects=len(records), left=len(left))
     if left:
         raise Unfinished(f"{len(left)} of {len(records)} {source} are left, first {left[0].key}")
 
 
-def _finished(source: str, subject: Subject, record: DynamoDBRecord, handle: Callable[[Subject], None]) -> bool:
+def finished(source: str, subject: Subject, record: Mapping[str, Any], handle: Callable[[Subject], None]) -> bool:
+    """Handle one subject, or put `record` aside if it can't be handled. False: the store failed, so it is left."""
     try:
         handle(subject)
     except PynamoDBException as error:
@@ -61,10 +64,10 @@ def _finished(source: str, subject: Subject, record: DynamoDBRecord, handle: Cal
     return True
 
 
-def _put_aside(source: str, subject: Subject, record: DynamoDBRecord, error: Exception) -> bool:
+def _put_aside(source: str, subject: Subject, record: Mapping[str, Any], error: Exception) -> bool:
     """Quarantine the record. False: the store failed, so it is left, and those after it still get their turn."""
     try:
-        quarantine.keep(subject.program_id, source, subject.key, _reason(error), record.to_dict())
+        quarantine.keep(subject.program_id, source, subject.key, _reason(error), record)
     except PynamoDBException:
         log.error("left_for_later", trace=True, source=source, key=subject.key)
         return False

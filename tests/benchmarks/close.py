@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib.distributors.model import Distributor
 from chalicelib.levels import jobs, service
 from chalicelib.programs.model import Program
+from tests.benchmarks.crowd import closing
 from tests.benchmarks.wire import Wire, watched
 
 ALLOWED: Final = 0.10
@@ -56,9 +57,9 @@ def close(program: Program, day: date, done: Callable[[int], None] = lambda coun
     began, cpu = time.monotonic(), time.process_time()
     with watched() as wire:
         for after in jobs.parts(program.program_id):
-            jobs.decide_part(program, day, day, after)
+            jobs.decide_part(program, closing(program, day), after)
             done(jobs.PART)
-        counts = jobs.close(program, day, day)
+        counts = jobs.close(program, closing(program, day))
     return Close(
         counts["distributors"],
         wire,
@@ -77,6 +78,7 @@ def decide(program: Program, distributor: Distributor, day: date) -> Wire:
     """What deciding one distributor's rank of a day asks of the store, the plan being known."""
     terms = service.ladder(program)
     terms(distributor.track, day)
+    before = service.close_before(program, day)
     with watched() as wire:
-        jobs.decide(program, distributor, day, day, terms)
+        jobs.decide(program, distributor, before, closing(program, day), terms)
     return wire

@@ -67,8 +67,13 @@ def make_program(program_id: str, first: date = ORDINARY) -> Program:
     made, _ = programs.create(caller, wanted)
     programs.publish(caller, made, presets()["rocket-snail-7"], _BEGINS)
     program = programs.get(program_id)
-    jobs.close(program, first - _DAY, first - _DAY)
+    jobs.close(program, closing(program, first - _DAY))
     return program
+
+
+def closing(program: Program, day: date) -> jobs.Closing:
+    """A day that is closed when it is due."""
+    return jobs.Closing(day, day, jobs.due_at(program, day))
 
 
 def join(program: Program, size: int) -> Iterator[int]:

@@ -45,10 +45,10 @@ def test_requests_per_distributor_are_the_same_for_few_and_for_many() -> None:
 def test_a_close_that_asks_the_more_the_more_there_are_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     decided = jobs.decide
 
-    def forgetful(program: Any, distributor: Any, first: date, last: date, terms: Any) -> Any:
-        for after in jobs.parts_done(program.program_id, last):
-            assert PartItem.find(walk_pk(program.program_id, last), after)
-        return decided(program, distributor, first, last, terms)
+    def forgetful(program: Any, distributor: Any, before: Any, closing: Any, terms: Any) -> Any:
+        for after in jobs.parts_done(program.program_id, closing.last):
+            assert PartItem.find(walk_pk(program.program_id, closing.last), after)
+        return decided(program, distributor, before, closing, terms)
 
     monkeypatch.setattr(jobs, "decide", forgetful)
     assert grows(closed(1), closed(4))
@@ -79,11 +79,9 @@ def test_a_long_life_costs_what_a_short_one_does() -> None:
 def test_a_close_that_reads_whole_lives_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     read = ledger.volumes_since
 
-    def thorough(
-        program_id: str, distributor_id: str, currency: str, shards: int, *since: Any
-    ) -> Mapping[date, Volume]:
-        assert list(ledger.all_of(program_id, distributor_id, currency, shards))
-        return read(program_id, distributor_id, currency, shards, *since)
+    def thorough(holder: ledger.Holder, *since: Any, **more: Any) -> Mapping[date, Volume]:
+        assert list(ledger.all_of(holder.program_id, holder.distributor_id, holder.currency, holder.shards))
+        return read(holder, *since, **more)
 
     monkeypatch.setattr(ledger, "volumes_since", thorough)
     (_, older), (_, younger) = lives(100), lives(10)

@@ -13,6 +13,7 @@ from chalicelib.ledger import service as ledger
 from chalicelib.ledger.model import Account, Entry
 from chalicelib.levels import jobs as levels
 from chalicelib.levels import service as ranks
+from chalicelib.levels.jobs import Closing
 from chalicelib.operations import jobs
 from chalicelib.programs import service as programs
 from chalicelib.shared import clock
@@ -45,8 +46,9 @@ class Night:
     def mark(self) -> None:
         """The ranks are decided and the day is closed, and nobody has judged again yet."""
         program = programs.get(self.shop.program_id)
-        levels.decide_part(program, DAY, DAY, "-")
-        levels.close(program, DAY, DAY)
+        closing = Closing(DAY, DAY, levels.due_at(program, DAY))
+        levels.decide_part(program, closing, "-")
+        levels.close(program, closing)
 
     def close(self) -> None:
         """The whole close, whatever is undecided."""

@@ -1,6 +1,7 @@
 """Something that falls due, and the time at which it does."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
@@ -11,16 +12,17 @@ from tests.support_state import Kept, kept, rewound
 
 
 class RealTime:
-    """Real time as the platform sees it, moved by the test."""
+    """Real time as the platform sees it, moved by the test; between moves it goes on by a microsecond a look."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
+        self._passed = count()
         self.to("2026-03-01T10:00:00+08:00")
 
     def to(self, at: str) -> None:
         """Let it be a time, with its offset."""
         then = datetime.fromisoformat(at).astimezone(UTC)
-        self._monkeypatch.setattr(clock, "now", lambda: then)
+        self._monkeypatch.setattr(clock, "now", lambda: then + timedelta(microseconds=next(self._passed)))
 
 
 class Due:

@@ -8,10 +8,10 @@ from tests.support_faults import Crash, failing
 from tests.support_race import meanwhile
 from tests.support_state import rewound
 
-WRITES = range(1, 14)
+WRITES = range(1, 15)
 """Those of a close with everything to do. The run begins; what was told is decided: a decision, its entry; the clock
-stands at the close; two standings, their part, the ranks that are held, the close; judged again: a decision, its entry;
-the run ends; the clock stands where it was to move to."""
+stands at the close; the walk begins; two standings, their part, the ranks that are held, the close; judged again: a
+decision, its entry; the run ends; the clock stands where it was to move to."""
 
 
 def test_a_close_with_everything_to_do_writes_so_often(due: Due) -> None:
