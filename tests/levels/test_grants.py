@@ -65,11 +65,28 @@ def test_an_idempotency_key_asks_once(seller: Seller) -> None:
     assert (other.status, other.code) == (409, "exists_with_different_content")
 
 
+def test_an_idempotency_key_asks_once_even_if_it_is_repeated_after_midnight(seller: Seller) -> None:
+    """Else the repeat would hold a day later, and spare another month."""
+    seller.wait("2026-03-31T23:50:00+08:00")
+    give(seller, {"rank": 3, "reason": "so"}, idempotency_key="k")
+    seller.wait("2026-04-01T00:10:00+08:00")
+    assert give(seller, {"rank": 3, "reason": "so"}, idempotency_key="k").status == 200
+    other = give(seller, {"rank": 5, "reason": "so"}, idempotency_key="k")
+    assert (other.status, other.code) == (409, "exists_with_different_content")
+    assert give(seller, {"rank": 3, "reason": "so"}, idempotency_key="k-2").status == 200
+    seller.wait("2026-04-03T12:00:00+08:00")
+    assert seller.changes() == [("2026-04-01", 1, 3, "hand"), ("2026-04-02", 3, 3, "hand")], "the second by `k-2`"
+    said = [row for row in seller.get("/v1/audit")["data"] if row["action"] == "distributor.level"]
+    assert len(said) == 2
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
         ({"rank": 8, "reason": "so"}, 422, "unknown_rank"),
         ({"rank": 0, "reason": "so"}, 422, "invalid_request"),
+        ({"rank": "3", "reason": "so"}, 422, "invalid_request"),
+        ({"rank": 3, "reason": "so", "day": "2026-03-04"}, 422, "invalid_request"),
         ({"rank": 3}, 422, "invalid_request"),
         ({"rank": 3, "reason": ""}, 422, "invalid_request"),
     ],
@@ -83,10 +100,14 @@ def test_what_can_not_be_given_is_refused(seller: Seller, body: dict[str, Any], 
 def test_only_operators_give_ranks_and_only_in_their_program(
     make_seller: MakeSeller, seller: Seller, make_shop: Callable[..., Any]
 ) -> None:
-    for key in (seller.shop.storefront, seller.shop.auditor):
+    token = seller.post(f"/v1/distributors/{seller.id}/sessions", {}, 201, seller.shop.storefront)["token"]
+    for key in (seller.shop.storefront, seller.shop.auditor, token):
         assert give(seller, {"rank": 3, "reason": "so"}, key).status == 403
     other = make_shop("shop-2", plan="rocket-snail-7")
     assert give(seller, {"rank": 3, "reason": "so"}, other.operator).status == 404
+    nobody = seller.api.post("/v1/distributors/dst_X/level", {"rank": 3, "reason": "so"}, seller.shop.operator)
+    assert nobody.status == 404
+    assert [row for row in seller.get("/v1/audit")["data"] if row["action"] == "distributor.level"] == []
 
 
 def test_who_doesnt_take_part_is_given_no_rank(make_seller: MakeSeller, api: Api) -> None:
