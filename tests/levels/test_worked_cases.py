@@ -31,7 +31,7 @@ def test_three_missed_months_fall_a_step_and_a_good_one_wipes_them(make_seller: 
     for seller in sold:
         seller.sells(f"{seller.id}-9", 500_000, "2026-09-10T10:05:00+08:00")
     for place, month in enumerate((10, 11, 12)):
-        mei.clock(f"2026-{month}-15T12:00:00+08:00")
+        mei.wait(f"2026-{month}-15T12:00:00+08:00")
         for seller, amounts in sold.items():
             seller.sells(f"{seller.id}-{month}", amounts[place], f"2026-{month}-15T11:00:00+08:00")
             assert seller.level_of(f"{seller.id}-{month}")[:2] == (4, 800)
