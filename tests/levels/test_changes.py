@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.levels import service
-from tests.levels.seller import Seller
+from tests.levels.seller import Seller, rocket_snail
 from tests.support import Api
 from tests.support_state import Held, held, put_back
 
@@ -141,3 +141,16 @@ def test_cursors_belong_to_their_list_and_month(story: Seller) -> None:
 @pytest.mark.parametrize("month", ["2026-13", "2026-4", "March", "", "0000-01", "2026-03-01"])
 def test_a_month_is_written_with_its_year(story: Seller, month: str) -> None:
     assert story.api.get(f"/v1/levels/changes?month={month}", story.shop.operator).status == 422
+
+
+def test_nothing_is_decided_about_one_who_was_closed_after_that_day(make_seller: MakeSeller) -> None:
+    """Closed on 31 March at 20:00: neither the sale of that day lifts, nor does a missed month lower any more."""
+    mei = make_seller(plan=rocket_snail(demotion={"misses": 1, "steps": 1}), now="2026-02-27T10:00:00+08:00")
+    mei.sells("A", 500_000, "2026-02-27T10:00:00+08:00")
+    mei.wait("2026-03-31T20:00:00+08:00")
+    mei.sells("B", 1_000_000, "2026-03-31T20:00:00+08:00")
+    mei.post(f"/v1/distributors/{mei.id}/close", {"reason": "moved away"})
+    mei.wait("2026-05-02T12:00:00+08:00")
+    assert mei.changes() == [("2026-02-28", 1, 4, "rocket")]
+    assert [row["day"] for row in mei.records] == ["2026-02-28"]
+    assert mei.level_of("B")[0] == 4
