@@ -22,9 +22,6 @@ test: $(READY) ## every test and every guard
 bench: $(READY) ## what a close asks of AWS's DynamoDB Local, for 1,000 and 10,000 distributors
 	@$(PY) -m tests.benchmarks $(ARGS)
 
-bench: $(READY) ## what a close asks of AWS's DynamoDB Local, for 1,000 and 10,000 distributors
-	@$(PY) -m tests.benchmarks $(ARGS)
-
 lint: $(READY) ## style, types and floors, without the tests
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
