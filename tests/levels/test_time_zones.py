@@ -140,3 +140,17 @@ def test_the_last_second_of_a_month_is_the_months_and_the_first_of_the_next_is_n
     mei.wait(local("04-02 12:00"))
     assert mei.changes() == [("2026-04-01", 1, 2, "rocket")]
     assert mei.progress["volume"] == 150_000
+
+
+def test_an_order_told_just_before_the_midnight_after_which_it_was_paid_counts_for_the_new_month(
+    make_seller: MakeSeller,
+) -> None:
+    """A shop's clock may be ahead of ours by ten minutes: what is decided in March lifts in April, and once."""
+    mei = make_seller(now=local("03-31 20:00"))
+    mei.wait(local("03-31 23:55"))
+    mei.sells("A", 100_000, local("04-01 00:04"))
+    assert (mei.progress["day"], mei.progress["volume"]) == ("2026-03-31", 0)
+    mei.wait(local("04-02 12:00"))
+    assert mei.changes() == [("2026-04-02", 1, 2, "rocket")]
+    mei.wait(local("04-03 12:00"))
+    assert mei.progress["volume"] == 100_000
