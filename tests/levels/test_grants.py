@@ -28,9 +28,9 @@ def test_it_holds_from_the_next_midnight_and_the_last_word_of_a_day_counts(selle
     assert (answer.status, answer.json["distributor_id"]) == (200, seller.id)
     assert give(seller, {"rank": 3, "reason": "ran our stall"}).status == 200
     assert (seller.progress["rank"], seller.progress["tomorrow"]["rank"]) == (1, 3)
-    seller.clock("2026-03-04T00:00:00+08:00")
+    seller.wait("2026-03-04T00:00:00+08:00")
     assert seller.progress["rank"] == 3
-    seller.clock("2026-03-04T12:00:00+08:00")
+    seller.wait("2026-03-04T12:00:00+08:00")
     (change,) = seller.get("/v1/levels/changes")["data"]
     assert (change["from_rank"], change["to_rank"], change["cause"]) == (1, 3, "hand")
     assert change["reason"] == "ran our stall"
@@ -43,12 +43,12 @@ def test_it_holds_from_the_next_midnight_and_the_last_word_of_a_day_counts(selle
 
 def test_after_a_lowering_only_what_is_sold_from_then_on_lifts(seller: Seller) -> None:
     seller.sells("A", 1_000_000, "2026-03-03T10:00:01+08:00")
-    seller.clock("2026-03-04T12:00:00+08:00")
+    seller.wait("2026-03-04T12:00:00+08:00")
     assert give(seller, {"rank": 2, "reason": "sold to itself"}).status == 200
-    seller.clock("2026-03-05T12:00:00+08:00")
+    seller.wait("2026-03-05T12:00:00+08:00")
     assert (seller.progress["rank"], seller.progress["next"]["missing"]) == (2, 250_000)
     seller.sells("B", 250_000, "2026-03-05T11:00:00+08:00")
-    seller.clock("2026-03-06T12:00:00+08:00")
+    seller.wait("2026-03-06T12:00:00+08:00")
     assert seller.changes() == [
         ("2026-03-04", 1, 5, "rocket"),
         ("2026-03-05", 5, 2, "hand"),
@@ -129,8 +129,8 @@ def test_a_plan_may_not_drop_a_rank_that_was_given_for_tomorrow_or_is_held(selle
     assert seller.post(path, {"plan": plan})["problems"] == []
     give(seller, {"rank": 5, "reason": "so"})
     for now in (TEN, "2026-03-04T12:00:00+08:00", "2026-03-05T12:00:00+08:00"):
-        seller.clock(now)
+        seller.wait(now)
         assert [problem["code"] for problem in seller.post(path, {"plan": plan})["problems"]] == ["rank_held"]
     give(seller, {"rank": 2, "reason": "so"})
-    seller.clock("2026-03-06T12:00:00+08:00")
+    seller.wait("2026-03-06T12:00:00+08:00")
     assert seller.post(path, {"plan": plan})["problems"] == []

@@ -210,7 +210,7 @@ def tell(books: Books, facts: list[tuple[int, str, Any, bool]]) -> None:
 
 
 # Each example puts the tables back.
-@settings(law(5), phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(law(4), phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story())
 def test_records_judgements_and_money_are_a_function_of_what_was_told_before_each_close(
     books: Books, facts: list[tuple[int, str, Any, bool]]
