@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 STAGE ?=
-WORKERS ?= 2
 MONTHS ?=
 PY := .venv/bin/python
 READY := .venv/.ready
@@ -16,8 +15,12 @@ help: ## what there is to make
 run: $(READY) ## a cloud on this machine, the app deployed to it, real orders replayed through it; MONTHS=12: a whole year
 	@$(PY) -m infra run $(if $(MONTHS),--months $(MONTHS))
 
+# What starts clouds and deploys to them runs beside everything else.
 test: $(READY) ## every test and every guard
-	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@mkdir -p .local; \
+	$(PY) -m pytest tests/infra tests/journeys > .local/clouds.log 2>&1 & clouds=$$!; \
+	$(PY) -m pytest --ignore=tests/infra --ignore=tests/journeys; rooms=$$?; \
+	wait $$clouds; clouds=$$?; cat .local/clouds.log; exit $$((rooms + clouds))
 
 bench: $(READY) ## what a close asks of AWS's DynamoDB Local, for 1,000 and 10,000 distributors
 	@$(PY) -m tests.benchmarks $(ARGS)

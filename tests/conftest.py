@@ -46,20 +46,10 @@ TESTS = Path(__file__).parent
 WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
 """Folders whose tests make their own cloud, or need none."""
 
-START_CLOUDS = {"infra", "journeys"}
-"""Folders whose tests start clouds and deploy to them: one worker runs them all, one after the other."""
-
 JOBS = "tributary-test-jobs"
 
 _moto = mock_aws()
 _moto_is_on = False
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when several workers share them."""
-    for item in items:
-        if _folder(item.path) in START_CLOUDS:
-            item.add_marker(pytest.mark.xdist_group("clouds"))
 
 
 @pytest.hookimpl(tryfirst=True)

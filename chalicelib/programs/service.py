@@ -230,7 +230,7 @@ def hold_rank(program_id: str, track: str, rank: int, day: date) -> None:
     """Note that somebody will have a rank from `day` on, so that no plan drops it. Raises Conflict."""
 
     def change(item: ProgramItem, program: Program) -> None:
-        if rank > 1 and rank not in program.held.get(track, ()):
+        if rank > 1 and program.held.get(track, {}).get(rank, date.min) < day:
             item.held = {**item.held, track: {**item.held.get(track, {}), str(rank): day.isoformat()}}
 
     _noted(program_id, change)
