@@ -262,6 +262,9 @@ def test_a_rank_that_somebody_holds_can_not_disappear(program: Program) -> None:
     assert set(service.get("p").held["default"]) == {2, 5}, "a rank given for tomorrow is held too"
     service.note_held_ranks("p", {"default": [1, 3]}, day + timedelta(days=1))
     assert set(service.get("p").held["default"]) == {3}
+    service.hold_rank("p", "default", 3, day + timedelta(days=2))
+    service.note_held_ranks("p", {"default": [1]}, day + timedelta(days=1))
+    assert set(service.get("p").held["default"]) == {3}, "held and given again for later, it is held until then"
     assert service.publish(WANG, program, shorter, NOW + HOUR).new
 
 
