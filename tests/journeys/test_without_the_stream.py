@@ -42,6 +42,8 @@ def test_what_was_told_counts_before_the_clock_moves(
     shop.refund("B", "r", ("1", 300_000, 0))
     shop.move_clock("2026-03-05T12:00:00+08:00")
     assert changes(shop) == {(pick(mei), "2026-03-05", 2), (pick(lin), "2026-03-05", 4)}
+    (standing,) = shop.all(f"/v1/distributors/{pick(lin)}/levels")
+    assert (standing["day"], standing["rank"], standing["volume"]) == ("2026-03-05", 4, 500_000)
     assert shop.explained("A")["distributor_id"] == pick(lin)
     undecided = shop.api.post("/v1/orders", {**late_order(mei)}, key=shop.keys.storefront)
     assert undecided.status == 201, undecided.text
