@@ -1,9 +1,8 @@
 """Have one order decided again, when the stream has given its record up or the quarantine held it."""
 
-import json
 import time
 
-from infra.deploy import DeployError
+from infra.invoke import invoke
 from infra.stage import Stage
 
 
@@ -26,8 +25,4 @@ def decide_again(stage: Stage, program_id: str, order_id: str) -> None:
             "StreamViewType": "NEW_IMAGE",
         },
     }
-    answer = stage.client("lambda").invoke(
-        FunctionName=stage.function("decide_orders"), Payload=json.dumps({"Records": [record]})
-    )
-    if "FunctionError" in answer:
-        raise DeployError(f"Order {order_id} could not be decided: {answer['Payload'].read().decode()}")
+    invoke(stage, "decide_orders", {"Records": [record]}, f"Order {order_id} could not be decided")

@@ -69,7 +69,7 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "catalog": BATCH_GET,
         "orders": QUERY,
         "orders/index/by_day": QUERY,
-        "decisions": GET + QUERY + BATCH_GET + PUT,
+        "decisions": QUERY + BATCH_GET + PUT,
         "entries": GET + QUERY + BATCH_GET + PUT,
         "levels": GET + QUERY + PUT,
         "ops": QUERY + PUT,

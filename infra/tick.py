@@ -1,9 +1,8 @@
 """Have what is due looked for now, rather than at the next quarter of an hour."""
 
-import json
 import time
 
-from infra.deploy import DeployError
+from infra.invoke import invoke
 from infra.stage import Stage
 
 
@@ -23,6 +22,4 @@ def tick_now(stage: Stage) -> None:
         "resources": [],
         "detail": {},
     }
-    answer = stage.client("lambda").invoke(FunctionName=stage.function("tick"), Payload=json.dumps(event))
-    if "FunctionError" in answer:
-        raise DeployError(f"What is due could not be looked for: {answer['Payload'].read().decode()}")
+    invoke(stage, "tick", event, "What is due could not be looked for")

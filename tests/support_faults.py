@@ -6,12 +6,14 @@ registered last, comes after moto; that of the one service comes before it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.shared.tables import connection
 from tests.support_meter import WRITES
+
+W = TypeVar("W", bound="Wire")
 
 
 class Crash(BaseException):
@@ -47,7 +49,14 @@ class Wire:
 @contextmanager
 def failing(at: range | set[int], *, crash: bool = True, answered: bool = False, only: str = "") -> Iterator[Wire]:
     """Lose the requests (or, `answered`, their answers) of these write attempts; `crash`: and the process with them."""
-    wire, events = Wire(at, crash=crash, answered=answered, only=only), connection().client.meta.events
+    with on_the_wire(Wire(at, crash=crash, answered=answered, only=only)) as wire:
+        yield wire
+
+
+@contextmanager
+def on_the_wire(wire: W) -> Iterator[W]:
+    """Have it see every call of the SDK, before moto does and after it."""
+    events = connection().client.meta.events
     events.register_first("before-send.dynamodb", wire.before)
     events.register_last("before-send", wire.after)
     try:

@@ -187,7 +187,7 @@ class Market:
         return commissions.journal_of(self.shop.program_id, order_id)
 
     def entries(self, name: str) -> list[Entry]:
-        return list(ledger.all_of(self.shop.program_id, self.id(name), "CNY", 1))
+        return list(ledger.all_of(ledger.Holder(self.shop.program_id, self.id(name), "CNY", 1)))
 
     def balance(self, name: str, account: Account) -> int:
         """The sum of a distributor's entries on an account, whatever their bucket."""

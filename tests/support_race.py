@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from chalicelib.shared.tables import connection
-from tests.support_faults import Wire
+from tests.support_faults import Wire, on_the_wire
 
 
 class Overtaking(Wire):
@@ -24,11 +23,5 @@ class Overtaking(Wire):
 @contextmanager
 def meanwhile(at: int, act: Callable[[], object], *, answered: bool = False, only: str = "") -> Iterator[Overtaking]:
     """Have something happen just before (`answered`: just after) the write attempt `at`; `only`: of a room's table."""
-    wire, events = Overtaking(at, act, answered=answered, only=only), connection().client.meta.events
-    events.register_first("before-send.dynamodb", wire.before)
-    events.register_last("before-send", wire.after)
-    try:
+    with on_the_wire(Overtaking(at, act, answered=answered, only=only)) as wire:
         yield wire
-    finally:
-        events.unregister("before-send.dynamodb", wire.before)
-        events.unregister("before-send", wire.after)

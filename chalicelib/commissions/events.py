@@ -5,7 +5,6 @@ from chalice.app import Blueprint, DynamoDBEvent
 from chalicelib.commissions import service
 from chalicelib.orders.changes import SOURCE, order_of
 from chalicelib.shared import settings, streams
-from chalicelib.shared.streams import Subject
 
 events = Blueprint(__name__)
 
@@ -18,8 +17,4 @@ events = Blueprint(__name__)
 )
 def decide_orders(event: DynamoDBEvent) -> None:
     """Decide and book each order of the batch. Raises streams.Unfinished if the store failed for any."""
-    streams.work_off(event, SOURCE, order_of, _decide, service.foresee)
-
-
-def _decide(order: Subject) -> None:
-    service.decide(order.program_id, order.key)
+    streams.work_off(event, SOURCE, order_of, service.decide_one, service.foresee)

@@ -34,11 +34,7 @@ def _decide(program: Program, order_ids: Iterable[str]) -> None:
     if not wanted:
         return
     aside = quarantine.keys_of(program.program_id, SOURCE)
-    subjects = [Subject(program.program_id, order_id) for order_id in wanted if order_id not in aside]
-    left = [one for one in subjects if not streams.finished(SOURCE, one, {}, _decide_one)]
-    if left:
-        raise streams.Unfinished(f"{len(left)} of {len(subjects)} orders are left, first {left[0].key}")
-
-
-def _decide_one(order: Subject) -> None:
-    service.decide(order.program_id, order.key)
+    records: dict[Subject, dict[str, str]] = {
+        Subject(program.program_id, order_id): {} for order_id in wanted if order_id not in aside
+    }
+    streams.finish(SOURCE, records, service.decide_one, service.foresee)

@@ -112,6 +112,11 @@ def decide(program_id: str, order_id: str) -> None:
     raise RuntimeError(f"Order {order_id} of {program_id} isn't decided after {STEPS_MAX} tries")
 
 
+def decide_one(order: Subject) -> None:
+    """See `decide`."""
+    decide(order.program_id, order.key)
+
+
 def foresee(found: Iterable[Subject]) -> None:
     """Within `tables.reading_once`: see with few calls which of a batch's orders have no journal yet."""
     for program_id, of_program in groupby(sorted(found), key=attrgetter("program_id")):
@@ -374,7 +379,9 @@ def commissions_for(
     program: Program, distributor: Distributor, wanted: Wanted, limit: int, places: Places | None
 ) -> tuple[list[Commission], Places | None]:
     """A distributor's commissions, last decided first, and where the list goes on. A page may be short."""
-    entries, further = ledger.opened(*_account(program, distributor), program.now() + clock.AHEAD_MAX, limit, places)
+    entries, further = ledger.opened(
+        distributors.holder(program, distributor), program.now() + clock.AHEAD_MAX, limit, places
+    )
     rows = [
         named(_stored(program, entry.order_id), entry.tier, distributor.distributor_id)
         for entry in entries
@@ -387,7 +394,9 @@ def sold_by(
     program: Program, distributor: Distributor, limit: int, places: Places | None
 ) -> tuple[list[str], Places | None]:
     """The orders a distributor was credited with as their seller, last decided first, and where the list goes on."""
-    entries, further = ledger.opened(*_account(program, distributor), program.now() + clock.AHEAD_MAX, limit, places)
+    entries, further = ledger.opened(
+        distributors.holder(program, distributor), program.now() + clock.AHEAD_MAX, limit, places
+    )
     return [entry.order_id for entry in entries if entry.tier == 1], further
 
 
@@ -437,9 +446,4 @@ def statement(
     program: Program, distributor: Distributor, limit: int, places: Places | None
 ) -> tuple[list[Entry], Places | None]:
     """A distributor's entries whose money has moved by now, newest first, and where the list goes on."""
-    return ledger.statement(*_account(program, distributor), program.now(), limit, places)
-
-
-def _account(program: Program, distributor: Distributor) -> tuple[str, str, str, int]:
-    """Where a distributor's entries lie."""
-    return program.program_id, distributor.distributor_id, program.currency, distributor.shards
+    return ledger.statement(distributors.holder(program, distributor), program.now(), limit, places)

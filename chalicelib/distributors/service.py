@@ -13,9 +13,10 @@ from chalicelib.access.model import Caller, Session
 from chalicelib.distributors import rules
 from chalicelib.distributors.model import Action, Application, Distributor, Invitation, Status, Wanted
 from chalicelib.distributors.tables import ClaimItem, InvitationItem, ProfileItem, TreeItem, profile_key
+from chalicelib.ledger.service import Holder
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import EntryMode, Program, Track
-from chalicelib.shared import clock, http, ids
+from chalicelib.shared import clock, http, ids, repeats
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
 from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, page, transact
 
@@ -85,6 +86,11 @@ def list_distributors(
     found = ProfileItem.by_program.query(program_id, scan_index_forward=False, last_evaluated_key=place)
     items, further = page(found, limit, lambda item: rules.wanted(item.distributor(), which))
     return [item.distributor() for item in items], further
+
+
+def holder(program: Program, distributor: Distributor) -> Holder:
+    """Whose entries a distributor's are."""
+    return Holder(program.program_id, distributor.distributor_id, program.currency, distributor.shards)
 
 
 def in_turn(program_id: str, after: str | None = None) -> Iterator[Distributor]:
@@ -301,14 +307,10 @@ def _change(program_id: str, distributor_id: str, change: Callable[[ProfileItem]
 
 
 def _done_before(profile: ProfileItem, caller: Caller, idempotency_key: str | None, *asked: str) -> bool:
-    if idempotency_key is None:
-        return False
-    key, content = _hash(caller.actor, idempotency_key), _hash(*asked)
-    before = profile.done.get(key)
-    if before not in (None, content):
-        raise Conflict(Code.EXISTS_WITH_DIFFERENT_CONTENT, "This Idempotency-Key has asked for something else before.")
-    profile.done = {**profile.done, key: content}
-    return before is not None
+    new = repeats.newly_asked(profile.done, caller.actor, idempotency_key, *asked)
+    if new:
+        profile.done = {**profile.done, **new}
+    return new is None
 
 
 def _room_for_more(history: Sequence[object]) -> None:

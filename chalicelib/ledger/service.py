@@ -25,6 +25,10 @@ class Holder:
     currency: str
     shards: int
 
+    def pk(self, shard: int) -> str:
+        """The partition of one shard."""
+        return tables.account_pk(self.program_id, self.distributor_id, self.currency, shard)
+
 
 class DivergentReplay(Exception):
     """A cause that has made an entry now makes another one: a bug, never overwritten. An alarm watches for it."""
@@ -57,25 +61,18 @@ def _compare(item: EntryItem) -> None:
         raise DivergentReplay(f"{item.sk} of {item.pk} was posted with other content before")
 
 
-def statement(
-    program_id: str, distributor_id: str, currency: str, shards: int, now: datetime, limit: int, places: Places | None
-) -> tuple[list[Entry], Places | None]:
+def statement(holder: Holder, now: datetime, limit: int, places: Places | None) -> tuple[list[Entry], Places | None]:
     """A distributor's entries whose money has moved by `now`, newest first, and where the list goes on."""
-    return _merged(program_id, distributor_id, currency, shards, (BOOKED, RELEASED, TAKEN_BACK), now, limit, places)
+    return _merged(holder, (BOOKED, RELEASED, TAKEN_BACK), now, limit, places)
 
 
-def opened(
-    program_id: str, distributor_id: str, currency: str, shards: int, now: datetime, limit: int, places: Places | None
-) -> tuple[list[Entry], Places | None]:
+def opened(holder: Holder, now: datetime, limit: int, places: Places | None) -> tuple[list[Entry], Places | None]:
     """The first entry of each of a distributor's commissions, newest first, and where the list goes on."""
-    return _merged(program_id, distributor_id, currency, shards, (BOOKED,), now, limit, places, opens_only=True)
+    return _merged(holder, (BOOKED,), now, limit, places, opens_only=True)
 
 
 def _merged(
-    program_id: str,
-    distributor_id: str,
-    currency: str,
-    shards: int,
+    holder: Holder,
     lists: Sequence[str],
     now: datetime,
     limit: int,
@@ -85,10 +82,8 @@ def _merged(
 ) -> tuple[list[Entry], Places | None]:
     start = places or {}
     sources = {
-        f"{name}{shard}": _newest_first(
-            tables.account_pk(program_id, distributor_id, currency, shard), name, now, start.get(f"{name}{shard}")
-        )
-        for shard in range(shards)
+        f"{name}{shard}": _newest_first(holder.pk(shard), name, now, start.get(f"{name}{shard}"))
+        for shard in range(holder.shards)
         for name in lists
     }
     keep = _opens if opens_only else None
@@ -129,9 +124,8 @@ def volumes_since(
     """
     found: defaultdict[date, Volume] = defaultdict(Volume)
     for shard in range(holder.shards):
-        pk = tables.account_pk(holder.program_id, holder.distributor_id, holder.currency, shard)
         for name, since in _deciding_begins(day, timezone):
-            for item in tables.volumes_between(pk, f"{name}#{since}", f"{name}#~"):
+            for item in tables.volumes_between(holder.pk(shard), f"{name}#{since}", f"{name}#~"):
                 counted = _counted_on(item, day, late_since)
                 if counted is not None and (before is None or clock.read(item.at) < before):
                     found[counted] += tables.volume_of(item)
@@ -156,8 +150,8 @@ def _deciding_begins(day: date, timezone: str) -> Sequence[tuple[str, str]]:
     return (BOOKED, clock.stored(earliest)), (TAKEN_BACK, clock.stored(bucket))
 
 
-def all_of(program_id: str, distributor_id: str, currency: str, shards: int) -> Iterator[Entry]:
+def all_of(holder: Holder) -> Iterator[Entry]:
     """Every entry of an account, for proofs."""
-    for shard in range(shards):
-        for item in EntryItem.query(tables.account_pk(program_id, distributor_id, currency, shard)):
+    for shard in range(holder.shards):
+        for item in EntryItem.query(holder.pk(shard)):
             yield tables.read_entry(item)

@@ -25,6 +25,8 @@ PART: Final = 500
 LIVE_MARGIN: Final = timedelta(minutes=5)
 """How long after its instant a live program closes: what was told before it is stored and decided by then."""
 
+_COUNTED: Final = ("distributors", "rises", "falls", "hands")
+
 Counts = Mapping[str, Any]
 """How many were looked at, rose, fell and were given a rank, and which ranks somebody has, by track."""
 
@@ -51,9 +53,8 @@ class Due:
 
 def next_due(program: Program) -> Due:
     """What is decided next, be it due yet or not."""
-    closed = service.last_close(program).day
-    margin = LIVE_MARGIN if program.mode is Mode.LIVE else timedelta()
-    return Due(closed + timedelta(days=1), service.close_of(program, closed) + margin)
+    day = service.last_close(program).day + timedelta(days=1)
+    return Due(day, due_at(program, day))
 
 
 def due_at(program: Program, day: date) -> datetime:
@@ -73,7 +74,7 @@ def parts(program_id: str) -> Iterator[str]:
 def decide_part(program: Program, closing: Closing, after: str) -> None:
     """Decide the ranks of a closing's days for the part after a distributor, and note that it is done."""
     terms, before = service.ladder(program), service.close_before(program, closing.first)
-    counts: dict[str, Any] = {"distributors": 0, "rises": 0, "falls": 0, "hands": 0}
+    counts: dict[str, Any] = dict.fromkeys(_COUNTED, 0)
     held: dict[str, set[int]] = {}
     start = None if after == tables.START else after
     for each in islice(distributors.in_turn(program.program_id, start), PART):
@@ -138,7 +139,7 @@ def parts_done(program_id: str, last: date) -> set[str]:
 
 def close(program: Program, closing: Closing) -> Counts:
     """Note that a closing's days are decided for everybody, once all parts are done; what they came to."""
-    counts: dict[str, Any] = {"distributors": 0, "rises": 0, "falls": 0, "hands": 0}
+    counts: dict[str, Any] = dict.fromkeys(_COUNTED, 0)
     held: dict[str, set[int]] = {}
     for part in PartItem.query(tables.walk_pk(program.program_id, closing.last), consistent_read=True):
         for name in counts:

@@ -22,7 +22,6 @@ from chalicelib.levels.model import (
     first_of_month,
 )
 from chalicelib.programs.model import Level, Program, Track
-from chalicelib.shared import clock
 
 NEXT_DAY: Final = "next_day"
 
@@ -141,8 +140,7 @@ def joined_or_suspended_in(program: Program, distributor: Distributor, month: da
     """Whether the month that begins on this 1st is that of the first approval, or has a suspended day in it."""
     if distributor.joined_at is not None and first_of_month(program.local_day(distributor.joined_at)) == month:
         return True
-    begins = clock.midnight(month, program.timezone)
-    ends = clock.midnight(next_first(month), program.timezone)
+    begins, ends = program.midnight(month), program.midnight(next_first(month))
     return any(
         status is Status.SUSPENDED and max(since, begins) < (ends if until is None else min(until, ends))
         for since, status, until in distributor.spells()

@@ -17,7 +17,7 @@ from chalicelib.levels.model import Forecast, Grant, Progress, Rank, Standing, T
 from chalicelib.levels.tables import CloseItem, GrantItem, StandingItem
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program, Track
-from chalicelib.shared import clock, http, ids
+from chalicelib.shared import clock, http, ids, repeats
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid
 from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, merged_page, page, read_once, transact
 
@@ -147,7 +147,7 @@ def known(
 ) -> Known:
     """What a distributor's ranks after a close are decided from; with `before`, by what was decided before then."""
     standing, grants = _last_standing(program, distributor, closed.day)
-    holder = ledger.Holder(program.program_id, distributor.distributor_id, program.currency, distributor.shards)
+    holder = distributors.holder(program, distributor)
     case = rules.Case(
         terms=lambda day: terms(distributor.track, day),
         exempt=lambda month: rules.joined_or_suspended_in(program, distributor, month),
@@ -202,18 +202,12 @@ def _put_grant(
     """False: somebody else was faster."""
     key = tables.grant_key(program.program_id, distributor_id, grant.day)
     item = GrantItem.find(*key, consistent=True) or GrantItem(*key)
-    if idempotency_key is not None:
-        asked = ids.digest(caller.actor, idempotency_key).hex()
-        content = ids.digest(str(grant.rank), grant.reason).hex()
-        # A repeat after midnight would give it for a day later.
-        eve = GrantItem.find(*tables.grant_key(program.program_id, distributor_id, grant.day - _DAY), consistent=True)
-        done = item.done if eve is None else {**eve.done, **item.done}
-        if asked in done:
-            if done[asked] == content:
-                return True
-            words = "This Idempotency-Key has asked for something else before."
-            raise Conflict(Code.EXISTS_WITH_DIFFERENT_CONTENT, words)
-        item.done = {**item.done, asked: content}
+    done = {**_done_on(program, distributor_id, grant.day - _DAY), **item.done} if idempotency_key else {}
+    new = repeats.newly_asked(done, caller.actor, idempotency_key, str(grant.rank), grant.reason)
+    if new is None:
+        return True
+    if new:
+        item.done = {**item.done, **new}
     item.body = tables.packed_grant(grant)
     detail: dict[str, object] = {"rank": grant.rank, "from": grant.day.isoformat()}
     row = access.audit_row(
@@ -224,6 +218,12 @@ def _put_grant(
     except Refused:
         return False
     return True
+
+
+def _done_on(program: Program, distributor_id: str, day: date) -> Mapping[str, str]:
+    """What Idempotency-Keys asked for the day before: a repeat after midnight would give it for a day later."""
+    eve = GrantItem.find(*tables.grant_key(program.program_id, distributor_id, day), consistent=True)
+    return {} if eve is None else eve.done
 
 
 def history(program_id: str, distributor_id: str, limit: int, place: Key | None) -> tuple[list[Standing], Key | None]:

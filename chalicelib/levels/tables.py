@@ -5,7 +5,7 @@
 | `{program}#{distributor}`  | `{day}#grant`         | a rank given by hand that holds from that day; the last wins  |
 | `{program}#{distributor}`  | `{day}#rank`          | the standing of a day, kept where something was decided       |
 | `{program}#close`          | `{day}`               | that the ranks of a day are decided for everybody             |
-| `{program}#walk#{day}`     | distributor id, or `` | that the part after this distributor is done                  |
+| `{program}#walk#{day}`     | distributor id or `-` | that the part after this distributor is done                  |
 
 Index `by_change`: `{program}#{month}#{shard}` and `{day}#{distributor}`, of standings that belong in the list of
 changes.

@@ -48,7 +48,7 @@ def tick(place: Key | None = None) -> None:
     while True:
         found, place = programs.list_programs(_PROGRAMS, place)
         due = [program for program in found if _needs_work(program)]
-        queue.send_all({"job": "advance", "program_id": program.program_id} for program in due)
+        queue.send_all(_to_advance(program.program_id) for program in due)
         log.info("tick", programs=len(found), due=len(due))
         if place is None:
             return
@@ -67,9 +67,13 @@ def _needs_work(program: Program) -> bool:
     return program.moving_to is not None or due.at <= _horizon(program)
 
 
-def set_going(program_id: str) -> None:
-    """Have a program advance as soon as a worker is free."""
-    queue.send({"job": "advance", "program_id": program_id})
+def set_going(program_id: str, delay_seconds: int = 0) -> None:
+    """Have a program advance as soon as a worker is free, or no sooner than in so many seconds."""
+    queue.send(_to_advance(program_id), delay_seconds)
+
+
+def _to_advance(program_id: str) -> dict[str, object]:
+    return {"job": "advance", "program_id": program_id}
 
 
 def work(message: Mapping[str, Any]) -> None:
@@ -89,7 +93,7 @@ def _advance(program_id: str) -> None:
                 _arrive(program)
                 return
             if not _carry_on(program, run, deadline):
-                queue.send({"job": "advance", "program_id": program_id}, _POLL_SECONDS)
+                set_going(program_id, _POLL_SECONDS)
                 return
             if time.monotonic() > deadline:
                 break

@@ -319,4 +319,4 @@ class Program:
 
     def close_of(self, day: date, close_hours: int) -> datetime:
         """The instant after which facts no longer count for `day`: midnight after it + `close_hours`."""
-        return clock.midnight(date.fromordinal(day.toordinal() + 1), self.timezone) + clock.hours(close_hours)
+        return self.midnight(date.fromordinal(day.toordinal() + 1)) + clock.hours(close_hours)

@@ -32,25 +32,33 @@ def work_off(
     handle: Callable[[Subject], None],
     foresee: Callable[[Iterable[Subject]], None],
 ) -> None:
-    """Handle each subject of a batch once. Raises Unfinished if the store failed for any of them.
+    """Handle each subject of a batch once. Raises Unfinished if the store failed for any of them."""
+    records = {subject_of(record): record.to_dict() for record in event if record.event_name != "REMOVE"}
+    finish(source, records, handle, foresee)
 
-    `foresee` is shown the batch first: it may read together what `handle` will read one by one.
+
+def finish(
+    source: str,
+    records: Mapping[Subject, Mapping[str, Any]],
+    handle: Callable[[Subject], None],
+    foresee: Callable[[Iterable[Subject]], None],
+) -> None:
+    """Handle each of these subjects, judged by one reading of things. Raises Unfinished if the store failed for any.
+
+    `foresee` is shown them first: it may read together what `handle` will read one by one. What is kept of one that
+    can't be handled is its record.
 
     A handler is level-triggered: it reads what is true now, so many records of one subject are one piece of work.
     """
-    records = {subject_of(record): record for record in event if record.event_name != "REMOVE"}
     with reading_once():
         foresee(records)
-        left = [
-            subject for subject, record in records.items() if not finished(source, subject, record.to_dict(), handle)
-        ]
+        left = [subject for subject, record in records.items() if not _finished(source, subject, record, handle)]
     log.info("stream", source=source, subjects=len(records), left=len(left))
     if left:
         raise Unfinished(f"{len(left)} of {len(records)} {source} are left, first {left[0].key}")
 
 
-def finished(source: str, subject: Subject, record: Mapping[str, Any], handle: Callable[[Subject], None]) -> bool:
-    """Handle one subject, or put `record` aside if it can't be handled. False: the store failed, so it is left."""
+def _finished(source: str, subject: Subject, record: Mapping[str, Any], handle: Callable[[Subject], None]) -> bool:
     try:
         handle(subject)
     except PynamoDBException as error:

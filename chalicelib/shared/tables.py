@@ -87,17 +87,14 @@ class Table(Model):
     @classmethod
     def find(cls, pk: str, sk: str, *, consistent: bool = False) -> Self | None:
         """The item, or None. Half a read unit, a whole one when consistent."""
-        known = _once.get()
-        item: Self | None
-        if known is not None and (cls, pk, sk) in known:
-            item = known[cls, pk, sk]
-            return item
-        try:
-            item = cls.get(pk, sk, consistent_read=consistent)
-        except DoesNotExist:
-            item = None
-        if known is not None:
-            known[cls, pk, sk] = item
+
+        def read() -> Any:
+            try:
+                return cls.get(pk, sk, consistent_read=consistent)
+            except DoesNotExist:
+                return None
+
+        item: Self | None = read_once((cls, pk, sk), read)
         return item
 
     @classmethod

@@ -80,7 +80,7 @@ def test_a_close_that_reads_whole_lives_is_noticed(monkeypatch: pytest.MonkeyPat
     read = ledger.volumes_since
 
     def thorough(holder: ledger.Holder, *since: Any, **more: Any) -> Mapping[date, Volume]:
-        assert list(ledger.all_of(holder.program_id, holder.distributor_id, holder.currency, holder.shards))
+        assert list(ledger.all_of(holder))
         return read(holder, *since, **more)
 
     monkeypatch.setattr(ledger, "volumes_since", thorough)

@@ -61,7 +61,7 @@ def test_the_same_again_is_met_and_nothing_is_written() -> None:
         service.post_missing(ALL_KINDS)
         assert service.missing(ALL_KINDS) == []
     assert meter.writes == []
-    assert len(list(service.all_of("shop-1", "dst_1", "CNY", 1))) == len(ALL_KINDS)
+    assert len(list(service.all_of(service.Holder("shop-1", "dst_1", "CNY", 1)))) == len(ALL_KINDS)
 
 
 def test_only_what_is_missing_is_put() -> None:
@@ -91,7 +91,7 @@ def test_other_content_under_the_same_name_is_never_written(
     service.post([entry()])
     with pytest.raises(DivergentReplay):
         service.post([entry(**says)])
-    assert [one.amount_minor for one in service.all_of("shop-1", "dst_1", "CNY", 1)] == [5]
+    assert [one.amount_minor for one in service.all_of(service.Holder("shop-1", "dst_1", "CNY", 1))] == [5]
     assert '"DivergentReplay": 1' in capsys.readouterr().out
 
 
@@ -105,7 +105,7 @@ def walked(limit: int, now: datetime = NOW, shards: int = 2) -> list[Entry]:
     rows: list[Entry] = []
     places = None
     for _ in range(100):
-        found, places = service.statement("shop-1", "dst_1", "CNY", shards, now, limit, places)
+        found, places = service.statement(service.Holder("shop-1", "dst_1", "CNY", shards), now, limit, places)
         assert len(found) <= limit
         rows += found
         if places is None:
@@ -151,7 +151,7 @@ def test_money_moves_at_the_first_instant_of_its_bucket() -> None:
 
 
 def test_the_first_entries_of_commissions_are_listed(busy: list[Entry]) -> None:
-    found, further = service.opened("shop-1", "dst_1", "CNY", 2, NOW, 3, None)
+    found, further = service.opened(service.Holder("shop-1", "dst_1", "CNY", 2), NOW, 3, None)
     assert [one.order_id for one in found] == ["o0", "o1", "o2"]
-    rest, end = service.opened("shop-1", "dst_1", "CNY", 2, NOW, 3, further)
+    rest, end = service.opened(service.Holder("shop-1", "dst_1", "CNY", 2), NOW, 3, further)
     assert ([one.order_id for one in rest], end) == (["o3"], None)

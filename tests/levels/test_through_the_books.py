@@ -147,7 +147,7 @@ class Books:
         """What the entries say that an order pays whom in which tier; zeros left out."""
         sums: dict[tuple[str, int, str], int] = {}
         for name, seller in self.sellers.items():
-            for entry in ledger.all_of(self.program_id, seller.id, "CNY", 1):
+            for entry in ledger.all_of(ledger.Holder(self.program_id, seller.id, "CNY", 1)):
                 sign = (entry.debit is Account.EXPENSE) - (entry.credit is Account.EXPENSE)
                 key = (entry.order_id, entry.tier, name)
                 sums[key] = sums.get(key, 0) + sign * entry.amount_minor
@@ -168,7 +168,7 @@ class Books:
     def volumes(self, name: str) -> Mapping[date, Volume]:
         """What the entries say has counted on each day."""
         sums: dict[date, Volume] = {}
-        for entry in ledger.all_of(self.program_id, self.sellers[name].id, "CNY", 1):
+        for entry in ledger.all_of(ledger.Holder(self.program_id, self.sellers[name].id, "CNY", 1)):
             if entry.counts_on is not None:
                 added = Volume(entry.base_minor, entry.count)
                 sums[entry.counts_on] = sums.get(entry.counts_on, Volume()) + added

@@ -6,7 +6,6 @@ Source: docs/plan.md, "Levels" (what counts when) and "When and out".
 from datetime import date, datetime, timedelta
 
 from chalicelib.programs.model import Hold, HoldStart, Plan, Program
-from chalicelib.shared import clock
 
 
 def counts_on(program: Program, plan: Plan, paid_at: datetime, received_at: datetime) -> date:
@@ -26,13 +25,13 @@ def hold_ends(program: Program, plan: Plan, paid_at: datetime, starts_at: dateti
     over = starts_at + timedelta(days=plan.hold.days)
     close = program.close_of(program.local_day(paid_at), plan.close_hours)
     day = program.local_day(max(over, close))
-    midnight = clock.midnight(day, program.timezone)
+    midnight = program.midnight(day)
     while midnight < over or midnight <= close:
         day += timedelta(days=1)
-        midnight = clock.midnight(day, program.timezone)
+        midnight = program.midnight(day)
     return midnight
 
 
 def bucket(program: Program, midnight: datetime, decided_at: datetime) -> datetime:
     """When the money moves: at `midnight`, or on the day of the decision if that is later."""
-    return max(midnight, clock.midnight(program.local_day(decided_at), program.timezone))
+    return max(midnight, program.midnight(program.local_day(decided_at)))
