@@ -24,16 +24,18 @@ from chalicelib.programs.tables import (
     DIRECTORY,
     PLANS,
     PROGRAM,
+    SWITCH,
     CauseItem,
     DirectoryItem,
     PlanItem,
     ProgramItem,
+    SwitchItem,
     cause_key,
     plan_key,
 )
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
-from chalicelib.shared.tables import Key, Put, Refused, Table, changed_meanwhile, page, transact
+from chalicelib.shared.tables import Check, Key, Put, Refused, changed_meanwhile, page, transact
 
 PLANS_MAX: Final = 500
 PAUSES_MAX: Final = 500
@@ -150,8 +152,24 @@ def change(
         *_rename(item, name),
     ]
     if actions:
-        _save(item, *(audit_row(caller, now, action, item.pk, reason=reason, detail=d) for action, d in actions))
+        rows = (audit_row(caller, now, action, item.pk, reason=reason, detail=d) for action, d in actions)
+        _save(item, *_turned(item), *map(Put, rows))
     return _program(item)
+
+
+def withdrawals_allowed(program_id: str) -> Check:
+    """The part of a transaction that lets it through only while the kill switch is off. Two write units."""
+    off = SwitchItem.pk.does_not_exist() | (SwitchItem.on == False)  # noqa: E712  (a pynamodb condition)
+    return Check(SwitchItem, program_id, SWITCH, off)
+
+
+def _turned(item: ProgramItem) -> Sequence[Put]:
+    """The switch as the program has it now, if that is another than it was."""
+    switch = SwitchItem.find(item.pk, SWITCH, consistent=True) or SwitchItem(item.pk, SWITCH)
+    if switch.on == item.kill_switch:
+        return ()
+    switch.on = item.kill_switch
+    return (Put(switch, switch.next_revision()),)
 
 
 _Action = tuple[str, dict[str, object]]
@@ -379,9 +397,9 @@ def _item(program_id: str) -> ProgramItem:
     return item
 
 
-def _save(item: ProgramItem, *rows: Table) -> None:
+def _save(item: ProgramItem, *others: Put) -> None:
     try:
-        transact(Put(item, item.next_revision()), *map(Put, rows))
+        transact(Put(item, item.next_revision()), *others)
     except Refused:
         raise changed_meanwhile() from None
 

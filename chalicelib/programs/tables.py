@@ -3,6 +3,7 @@
 | pk          | sk                     | item                                                             |
 |-------------|------------------------|------------------------------------------------------------------|
 | program id  | `program`              | the program: clock, pauses, and which plan takes effect when     |
+| program id  | `switch`               | whether the kill switch is on: small, for transactions to check  |
 | program id  | `plan#{version:06}`    | a published plan, for ever                                       |
 | program id  | `cause#{id}`           | which version an Idempotency-Key has published                   |
 | `@programs` | time # program id      | the directory of programs, in the order they were made           |
@@ -14,6 +15,7 @@ from chalicelib.shared.tables import JsonAttribute, Revised, Table
 
 PROGRAM = "program"
 PLANS = "plan#"
+SWITCH = "switch"
 DIRECTORY = "@programs"
 
 
@@ -52,6 +54,17 @@ class ProgramItem(Revised):
     """`[[version, effective_at]]`, in the order of versions."""
     pauses = JsonAttribute(default=list)
     """`[[since, until or null]]`, oldest first."""
+
+
+class SwitchItem(Revised):
+    """The kill switch, if it was ever turned. A condition costs units by the size of its item, so it has its own."""
+
+    room = "programs"
+
+    class Meta:
+        """pynamodb's."""
+
+    on = BooleanAttribute(default=False)
 
 
 class PlanItem(Table):

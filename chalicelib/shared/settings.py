@@ -54,6 +54,16 @@ def jobs_queue_url() -> str:
     return os.environ["TRIBUTARY_JOBS_QUEUE_URL"]
 
 
+def bucket() -> str:
+    """The stage's bucket, where batch files of payouts are kept. `KeyError` where no stage is rendered."""
+    return os.environ["TRIBUTARY_BUCKET"]
+
+
+def payout_key() -> str:
+    """The KMS key that account data is encrypted with. `KeyError` where no stage is rendered."""
+    return os.environ["TRIBUTARY_PAYOUT_KEY"]
+
+
 def log_level() -> str:
     """The level of the function's log lines, `INFO` unless the stage says otherwise."""
     return os.environ.get("TRIBUTARY_LOG_LEVEL", "INFO")

@@ -11,9 +11,10 @@ from chalicelib.access.service import list_audit
 from chalicelib.programs import service
 from chalicelib.programs.document import PlanDocument, parse, presets
 from chalicelib.programs.model import Mode, NewProgram, Program
-from chalicelib.programs.tables import PROGRAM, ProgramItem
+from chalicelib.programs.tables import PROGRAM, CauseItem, ProgramItem
 from chalicelib.shared import clock
 from chalicelib.shared.errors import Conflict, Invalid, NotFound
+from chalicelib.shared.tables import Put, Refused, transact
 from tests.support import Shop
 from tests.support_clock import jump
 
@@ -294,3 +295,19 @@ def test_programs_dont_share_plans(make_shop: Callable[..., Shop]) -> None:
     make_shop("two", plan="teacher")
     assert set(service.plan("one", 1).tracks) == {"default"}
     assert set(service.plan("two", 1).tracks) == {"everyone", "agent"}
+
+
+def test_a_transaction_sees_whether_the_kill_switch_is_on(program: Program) -> None:
+    turned = [False, True, True, False]
+    let_through = []
+    for number, on in enumerate(turned):
+        service.change(WANG, program, kill_switch=on)
+        mark = CauseItem("p", f"cause#{number}", version=1)
+        try:
+            transact(Put(mark), service.withdrawals_allowed("p"))
+        except Refused as refused:
+            assert refused.which == (1,)
+        else:
+            let_through.append(number)
+    assert let_through == [0, 3]
+    assert CauseItem.find("p", "cause#1") is None

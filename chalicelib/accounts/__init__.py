@@ -1,0 +1,1 @@
+"""A distributor's account: its balance, the settlement of a day, the statement, adjustments."""

@@ -1,0 +1,1 @@
+"""How money leaves: payout methods, and the channels that it goes through."""
