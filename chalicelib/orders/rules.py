@@ -1,7 +1,9 @@
 """What an order says of itself, before anyone asks whose it is."""
 
+from datetime import datetime, timedelta
+
 from chalicelib.orders.model import Content, Facts
-from chalicelib.programs.model import Program
+from chalicelib.programs.model import Plan, Program
 from chalicelib.referrals.model import Reason
 
 CHANGEABLE_WHEN_PAID = ("metadata", "completed_at", "version")
@@ -34,6 +36,16 @@ def taken_back(content: Content, facts: Facts) -> Reason | None:
 def _nothing_left(content: Content, facts: Facts) -> bool:
     back = facts.refunded
     return all(back.get(line.line_id, (0, 0))[0] >= line.paid_minor for line in content.lines)
+
+
+def completes_itself_at(plan: Plan, paid_at: datetime) -> datetime:
+    """When an order completes itself, if nobody has marked it completed by then."""
+    return paid_at + timedelta(days=plan.hold.auto_complete_days)
+
+
+def can_complete(content: Content, facts: Facts) -> bool:
+    """Whether there is anything left to complete, and nobody has."""
+    return facts.completed_at is None and taken_back(content, facts) is None
 
 
 def differs_beyond(told: Content, stored: Content, changeable: tuple[str, ...]) -> bool:

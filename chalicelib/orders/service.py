@@ -95,6 +95,7 @@ def record(program: Program, order_id: str, told: Content) -> Recorded:
         _refuse_far_times(program, **_new_times(stored, told))
         order = _judged(program, facts, order_id, told)
         facts = _keeping_completion(program, facts, told)
+        facts = _completed_by_itself(program, facts, order)
         if _put(program, order, replaces=stored):
             return Recorded(replace(facts, order=order), order, new=stored is None)
     raise changed_meanwhile()
@@ -138,6 +139,25 @@ def _keeping_completion(program: Program, facts: Facts, told: Content) -> Facts:
         return facts
     completion = Told(done, facts.order.received_at)
     _told(program, tables.completion_item(facts.program_id, facts.order_id, completion)).put_new()
+    return replace(facts, completions=(*facts.completions, completion))
+
+
+def complete_by_itself(program: Program, order_id: str) -> bool:
+    """Record that an order is completed because nobody said so in the days that its plan gives. False: it isn't so."""
+    facts = facts_of(program.program_id, order_id)
+    return facts.order is not None and _completed_by_itself(program, facts, facts.order) is not facts
+
+
+def _completed_by_itself(program: Program, facts: Facts, order: Order) -> Facts:
+    """The facts with the order's own completion, if it is time; told late, an order may complete itself at once."""
+    paid_at, version = order.content.paid_at, order.plan_version
+    if paid_at is None or version is None or order.content.completed_at is not None:
+        return facts
+    at = rules.completes_itself_at(programs.plan(program.program_id, version), paid_at)
+    if at > program.now() or not rules.can_complete(order.content, facts):
+        return facts
+    completion = Told(at, program.now())
+    _told(program, tables.completion_item(program.program_id, order.order_id, completion)).put_new()
     return replace(facts, completions=(*facts.completions, completion))
 
 
