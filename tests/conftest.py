@@ -13,6 +13,8 @@ os.environ |= {
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
     "AWS_EC2_METADATA_DISABLED": "true",
     "TRIBUTARY_STAGE": "test",
+    "TRIBUTARY_BUCKET": "tributary-test-files",
+    "TRIBUTARY_PAYOUT_KEY": "alias/tributary-test-payouts",
     "TRIBUTARY_JOBS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/tributary-test-jobs",
 }
 
@@ -29,6 +31,8 @@ from moto import mock_aws  # noqa: E402
 from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
 from moto.dynamodb.models import dynamodb_backends  # noqa: E402
 from moto.dynamodb.models.table import StreamShard  # noqa: E402
+from moto.kms.models import kms_backends  # noqa: E402
+from moto.s3.models import s3_backends  # noqa: E402
 from moto.sqs.models import sqs_backends  # noqa: E402
 
 from chalicelib.access import service as access  # noqa: E402
@@ -36,6 +40,7 @@ from chalicelib.access.model import Caller, Scope  # noqa: E402
 from chalicelib.programs import service as programs  # noqa: E402
 from chalicelib.programs.document import PlanDocument, parse, presets  # noqa: E402
 from chalicelib.programs.model import Mode, NewProgram  # noqa: E402
+from chalicelib.shared.settings import bucket, payout_key  # noqa: E402
 from infra.tables import table_definitions  # noqa: E402
 from tests.support import Api, Shop  # noqa: E402
 from tests.support_clock import Worker  # noqa: E402
@@ -91,6 +96,23 @@ def cloud_tables(request: pytest.FixtureRequest) -> None:
     queues = sqs_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
     queues.queues.pop(JOBS, None)
     queues.create_queue(JOBS)
+    _empty_bucket()
+    _payout_key()
+
+
+def _empty_bucket() -> None:
+    files = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    if files.buckets.pop(bucket(), None):
+        s3_backends.bucket_accounts.pop(bucket())
+    files.create_bucket(bucket(), "us-east-1")
+
+
+def _payout_key() -> None:
+    """The key stays from test to test: what was encrypted in one is in no table of the next."""
+    keys = kms_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
+    if not keys.alias_exists(payout_key()):
+        key = keys.create_key(None, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", "", [])
+        keys.create_alias(key.id, payout_key())
 
 
 @cache
