@@ -3,6 +3,7 @@
 from chalice.app import Chalice, CORSConfig
 
 from chalicelib.access.routes import routes as access
+from chalicelib.accounts.routes import routes as accounts
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.commissions.events import events as commissions_events
 from chalicelib.commissions.routes import routes as commissions
@@ -12,6 +13,7 @@ from chalicelib.levels.routes import routes as levels
 from chalicelib.operations.events import events as operations_events
 from chalicelib.operations.routes import routes as operations
 from chalicelib.orders.routes import routes as orders
+from chalicelib.payouts.routes import routes as payouts
 from chalicelib.programs.routes import routes as programs
 from chalicelib.referrals.routes import routes as referrals
 
@@ -32,7 +34,9 @@ app.register_blueprint(catalog.blueprint)
 app.register_blueprint(distributors.blueprint)
 app.register_blueprint(referrals.blueprint)
 app.register_blueprint(orders.blueprint)
+app.register_blueprint(payouts.blueprint)
 app.register_blueprint(levels.blueprint)
+app.register_blueprint(accounts.blueprint)
 app.register_blueprint(commissions.blueprint)
 app.register_blueprint(commissions_events)
 app.register_blueprint(ledger_events)

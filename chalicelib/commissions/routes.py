@@ -1,4 +1,4 @@
-"""Commissions, explanations and statements over HTTP; and single orders, which are shown to who earns from them."""
+"""Commissions and explanations over HTTP; and single orders, which are shown to who earns from them."""
 
 import re
 from typing import Annotated, Any
@@ -10,7 +10,6 @@ from chalicelib.commissions import service
 from chalicelib.commissions.model import Beneficiary, Commission, CommissionStatus, Decision, Share, TierTarget
 from chalicelib.commissions.service import DayPlace, Explanation, Wanted
 from chalicelib.distributors import service as distributors
-from chalicelib.ledger.model import Entry
 from chalicelib.orders import service as orders
 from chalicelib.orders.routes import OrderAnswer, TriedAnswer, order_answer
 from chalicelib.programs import service as programs
@@ -107,20 +106,6 @@ class CommissionDetailAnswer(CommissionAnswer):
     derivation: ExplanationAnswer
 
 
-class StatementLineAnswer(http.Answer):
-    """One entry: what moved from where to where, when, and why."""
-
-    entry_id: str
-    at: http.Shown
-    kind: str
-    cause: str
-    order_id: str
-    tier: int
-    debit_account: str
-    credit_account: str
-    amount_minor: int
-
-
 @routes.get("/v1/orders/{order_id}", "S O A D", answer=OrderAnswer)
 def show_order(call: Call, order_id: str) -> OrderAnswer:
     """One order; a distributor sees those it earns from."""
@@ -198,22 +183,6 @@ def list_orders_of(call: Call, distributor_id: str, query: http.ListQuery) -> ht
     found, further = service.sold_by(program, distributor, query.limit, pages.place(query.cursor, *bound))
     answers = [order_answer(*orders.get(program.program_id, order_id)) for order_id in found]
     return http.Listed(data=answers, next_cursor=pages.cursor(further, *bound))
-
-
-@routes.get(
-    "/v1/distributors/{distributor_id}/statement",
-    "O A D",
-    query=http.ListQuery,
-    answer=http.Listed[StatementLineAnswer],
-)
-def show_statement(call: Call, distributor_id: str, query: http.ListQuery) -> http.Listed[StatementLineAnswer]:
-    """A distributor's entries whose money has moved, newest first."""
-    call.own(distributor_id)
-    program = programs.get(call.program_id)
-    bound = ("statement", program.program_id, distributor_id)
-    distributor = distributors.get(program.program_id, distributor_id)
-    entries, further = service.statement(program, distributor, query.limit, pages.place(query.cursor, *bound))
-    return http.Listed(data=[_line(entry) for entry in entries], next_cursor=pages.cursor(further, *bound))
 
 
 def _own_order(call: Call, order_id: str) -> None:
@@ -319,18 +288,4 @@ def _decision(decision: Decision) -> DecisionAnswer:
         targets=list(decision.targets),
         deltas=list(decision.deltas),
         cause=decision.cause,
-    )
-
-
-def _line(entry: Entry) -> StatementLineAnswer:
-    return StatementLineAnswer(
-        entry_id=entry.entry_id,
-        at=entry.moves_at,
-        kind=entry.kind,
-        cause=entry.cause,
-        order_id=entry.order_id,
-        tier=entry.tier,
-        debit_account=entry.debit,
-        credit_account=entry.credit,
-        amount_minor=entry.amount_minor,
     )

@@ -28,7 +28,6 @@ from chalicelib.commissions.rules.journal import Case, Opening
 from chalicelib.distributors import service as distributors
 from chalicelib.distributors.model import Distributor, Status
 from chalicelib.ledger import service as ledger
-from chalicelib.ledger.model import Entry
 from chalicelib.ledger.service import Places
 from chalicelib.levels import service as levels
 from chalicelib.orders import service as orders
@@ -105,7 +104,7 @@ def decide(program_id: str, order_id: str) -> None:
     program = programs.get(program_id)
     journal = tables.first_look(program_id, order_id)
     for _ in range(STEPS_MAX):
-        case = _case_of(program, orders.facts_of(program_id, order_id), journal)
+        case = case_of(program, orders.facts_of(program_id, order_id), journal)
         if case is None or _caught_up(case):
             return
         journal = tables.read_journal(program_id, order_id)
@@ -129,7 +128,7 @@ def _caught_up(case: Case) -> bool:
         # A decision is only put once the entries of the one before are there: only the last one's can be missing.
         ledger.post_missing(rules.entries_of(case, case.last))
     for _ in range(STEPS_MAX):
-        decision = _next(case)
+        decision = following(case)
         if decision is None:
             return True
         if not tables.decision_item(case.program.program_id, case.order.order_id, decision).put_new():
@@ -139,7 +138,8 @@ def _caught_up(case: Case) -> bool:
     return False
 
 
-def _next(case: Case) -> Decision | None:
+def following(case: Case) -> Decision | None:
+    """What is to be written next of an order, None: it is decided. Reads ranks, and to open also who earns."""
     at = _decided_at(case)
     if rules.must_open(case):
         return rules.opened(case, _opening(case), at)
@@ -167,7 +167,8 @@ def _decided_at(case: Case) -> datetime:
     return max([case.program.now(), case.order.received_at, *(d.at for d in case.journal[-1:])])
 
 
-def _case_of(program: Program, facts: Facts, journal: Journal) -> Case | None:
+def case_of(program: Program, facts: Facts, journal: Journal) -> Case | None:
+    """An order with all that it is decided by; None: it is not paid, or not told yet."""
     order = facts.order
     if order is None or order.plan_version is None or facts.paid_at is None:
         return None
@@ -283,7 +284,7 @@ def undecided_of(program: Program, order_ids: Sequence[str]) -> list[str]:
         for order_id, decision in first.items()
         if decision.at >= program.now()
     ]
-    unbooked = {entry.order_id for entry in ledger.missing([entry for entry in fresh if entry is not None])}
+    unbooked = {entry.about for entry in ledger.missing([entry for entry in fresh if entry is not None])}
     return [order_id for order_id in order_ids if order_id not in first or order_id in unbooked]
 
 
@@ -291,7 +292,7 @@ def explain(program: Program, order_id: str) -> Explanation:
     """Everything about what an order pays. Raises NotFound."""
     order, facts = orders.get(program.program_id, order_id)
     journal = tables.read_journal(program.program_id, order_id)
-    case = _case_of(program, facts, journal)
+    case = case_of(program, facts, journal)
     said = orders.attribution_of(order, facts)
     opener = journal[journal[-1].opened_by - 1] if journal else None
     snapshot = None if opener is None else opener.snapshot
@@ -383,7 +384,7 @@ def commissions_for(
         distributors.holder(program, distributor), program.now() + clock.AHEAD_MAX, limit, places
     )
     rows = [
-        named(_stored(program, entry.order_id), entry.tier, distributor.distributor_id)
+        named(_stored(program, entry.about), entry.tier, distributor.distributor_id)
         for entry in entries
         if wanted.spans(entry.paid_at)
     ]
@@ -397,7 +398,7 @@ def sold_by(
     entries, further = ledger.opened(
         distributors.holder(program, distributor), program.now() + clock.AHEAD_MAX, limit, places
     )
-    return [entry.order_id for entry in entries if entry.tier == 1], further
+    return [entry.about for entry in entries if entry.tier == 1], further
 
 
 def commissions_in(
@@ -440,10 +441,3 @@ def _days(program: Program, wanted: Wanted) -> tuple[date, date]:
     first_plan = min((mark.effective_at for mark in program.plans), default=until + timedelta(days=1))
     since = max(first_plan, program.created_at - clock.BACK_MAX)
     return program.local_day(until), program.local_day(since if wanted.since is None else max(since, wanted.since))
-
-
-def statement(
-    program: Program, distributor: Distributor, limit: int, places: Places | None
-) -> tuple[list[Entry], Places | None]:
-    """A distributor's entries whose money has moved by now, newest first, and where the list goes on."""
-    return ledger.statement(distributors.holder(program, distributor), program.now(), limit, places)

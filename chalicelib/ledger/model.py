@@ -27,6 +27,10 @@ class Account(StrEnum):
     EXPENSE = "expense"
     PENDING = "pending"
     AVAILABLE = "available"
+    HELD = "held"
+    PAID_OUT = "paid_out"
+    TAX_PAYABLE = "tax_payable"
+    FEE = "fee"
 
 
 class Kind(StrEnum):
@@ -38,11 +42,26 @@ class Kind(StrEnum):
     """pending -> available: its hold is over."""
     CLAWBACK = "clawback"
     """pending or available -> expense: a refund, a cancellation or another attribution takes it back."""
+    ADJUST = "adjust"
+    """expense -> available, or back: people correct what the rules couldn't know."""
+    HOLD = "hold"
+    """available -> held: a withdrawal is asked for."""
+    UNHOLD = "unhold"
+    """held -> available: it doesn't come to a payment."""
+    PAYOUT = "payout"
+    """held -> paid out, tax payable, fee: the money has arrived."""
+    RETURN = "return"
+    """paid out, tax payable, fee -> available: the bank sent it back."""
+
+    @property
+    def of_withdrawal(self) -> bool:
+        """Whether it moves the money of a withdrawal: at once, where the other kinds wait for a settlement."""
+        return self in (Kind.HOLD, Kind.UNHOLD, Kind.PAYOUT, Kind.RETURN)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One immutable transfer of one distributor's money, named by its cause: order, decision `n`, tier and kind.
+    """One immutable transfer of one distributor's money, named by its cause: what it is about, step `n`, tier and kind.
 
     `amount_minor` is never negative. Tier 1 carries what volumes are summed of: the change of the order's base in
     minor units and of its count, and the local day on which they count.
@@ -56,14 +75,17 @@ class Entry:
     debit: Account
     credit: Account
     amount_minor: int
-    order_id: str
+    about: str
+    """An order, a withdrawal or an adjustment."""
     n: int
+    """The number of the order's decision, or of the withdrawal's step."""
     tier: int
+    """0 where it isn't about an order."""
     cause: str
     at: datetime
     """When the decision was made, by the program's clock."""
     paid_at: datetime
-    """When the order was paid."""
+    """When the order was paid; `at` where it isn't about an order."""
     opens: bool
     """Whether this is the first entry of an order's commission for this beneficiary."""
     available_at: datetime | None
@@ -71,11 +93,14 @@ class Entry:
     counts_on: date | None = None
     base_minor: int = 0
     count: int = 0
+    move: int = 0
+    """Which of the moves of a withdrawal's step."""
 
     @property
     def entry_id(self) -> str:
         """The id that the cause names."""
-        return ids.from_cause("ent", self.program_id, self.order_id, str(self.n), str(self.tier), self.kind)
+        place = self.move if self.kind.of_withdrawal else self.tier
+        return ids.from_cause("ent", self.program_id, self.about, str(self.n), str(place), self.kind)
 
     @property
     def moves_at(self) -> datetime:

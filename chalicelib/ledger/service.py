@@ -1,19 +1,26 @@
-"""Posting entries, and reading accounts."""
+"""Posting entries, and reading them by account."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from pynamodb.pagination import ResultIterator
 
 from chalicelib.ledger import tables
-from chalicelib.ledger.model import Entry, Volume
-from chalicelib.ledger.tables import BOOKED, RELEASED, TAKEN_BACK, EntryItem
+from chalicelib.ledger.model import Entry, Kind, Volume
+from chalicelib.ledger.tables import BOOKED, RELEASED, TAKEN_BACK, WITHDRAWN, EntryItem
 from chalicelib.shared import clock, log
-from chalicelib.shared.tables import Key, merged_page
+from chalicelib.shared.tables import Key, Put, merged_page, page
 
 Places = dict[str, Key]
+
+FIRST_STEP: Final = 1
+"""The step of a withdrawal in which it is asked for; one that is tried again is held again in a later one."""
+
+_END: Final = "~"
+"""Sorts after every time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,11 @@ def post(entries: Iterable[Entry]) -> None:
             _compare(item)
 
 
+def entry_puts(entries: Iterable[Entry]) -> list[Put]:
+    """The entries as parts of a transaction, each put if it isn't there."""
+    return [Put(tables.entry_item(entry)) for entry in entries]
+
+
 def post_missing(entries: Sequence[Entry]) -> None:
     """Put those that a crash has left out: costs nothing when all are there. Raises DivergentReplay."""
     post(missing(entries))
@@ -61,43 +73,100 @@ def _compare(item: EntryItem) -> None:
         raise DivergentReplay(f"{item.sk} of {item.pk} was posted with other content before")
 
 
-def statement(holder: Holder, now: datetime, limit: int, places: Places | None) -> tuple[list[Entry], Places | None]:
-    """A distributor's entries whose money has moved by `now`, newest first, and where the list goes on."""
-    return _merged(holder, (BOOKED, RELEASED, TAKEN_BACK), now, limit, places)
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What of an account is settled: the entries whose money moves before `until`, decided before `cutoff`."""
+
+    until: datetime
+    cutoff: datetime
+
+
+def statement(
+    holder: Holder, settled: Settled | None, limit: int, places: Places | None
+) -> tuple[list[Entry], Places | None]:
+    """A distributor's entries, newest first, and where the list goes on; of those that move on a day, the settled ones.
+
+    Read consistently. What is accrued and what moves with a withdrawal is listed at once.
+    """
+    lists: dict[str, str] = {BOOKED: _END, WITHDRAWN: _END}
+    if settled is None:
+        return _merged(holder, lists, limit, places)
+    lists |= dict.fromkeys((RELEASED, TAKEN_BACK), clock.stored(settled.until))
+    cutoff = clock.stored(settled.cutoff)
+    return _merged(holder, lists, limit, places, lambda item: item.sk[0] in (BOOKED, WITHDRAWN) or item.at < cutoff)
 
 
 def opened(holder: Holder, now: datetime, limit: int, places: Places | None) -> tuple[list[Entry], Places | None]:
     """The first entry of each of a distributor's commissions, newest first, and where the list goes on."""
-    return _merged(holder, (BOOKED,), now, limit, places, opens_only=True)
+    return _merged(holder, {BOOKED: f"{clock.stored(now)}~"}, limit, places, lambda item: bool(item.opens))
+
+
+def accrued(holder: Holder, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
+    """What was accrued, and clawed back while pending, from `since` until before `until`; None: no bound.
+
+    Read consistently, a query a shard.
+    """
+    return _between(holder, (BOOKED,), since, until)
+
+
+def bucketed(holder: Holder, since: datetime | None, until: datetime) -> Iterator[Entry]:
+    """The entries on available whose day begins from `since` (None: ever) until before `until`.
+
+    Read consistently, two queries a shard.
+    """
+    return _between(holder, (RELEASED, TAKEN_BACK), since, until)
+
+
+def _between(holder: Holder, lists: Sequence[str], since: datetime | None, until: datetime | None) -> Iterator[Entry]:
+    begins = "" if since is None else clock.stored(since)
+    ends = _END if until is None else clock.stored(until)
+    for shard in range(holder.shards):
+        for name in lists:
+            between = EntryItem.sk.between(f"{name}#{begins}", f"{name}#{ends}")
+            for item in EntryItem.query(holder.pk(shard), between, consistent_read=True):
+                yield tables.read_entry(item)
+
+
+def held_since(holder: Holder, since: datetime) -> list[Entry]:
+    """The first holds of withdrawals from an instant on, oldest first. Read consistently."""
+    between = EntryItem.sk.between(f"{WITHDRAWN}#{clock.stored(since)}", f"{WITHDRAWN}#{_END}")
+    found = EntryItem.query(holder.pk(0), between, consistent_read=True)
+    return [tables.read_entry(item) for item in found if _is_first_hold(item)]
+
+
+def first_holds(holder: Holder, limit: int, place: Key | None) -> tuple[list[Entry], Key | None]:
+    """The first hold of each of a distributor's withdrawals, newest first, and where the list goes on."""
+    listed = EntryItem.sk.startswith(f"{WITHDRAWN}#")
+    found = EntryItem.query(holder.pk(0), listed, scan_index_forward=False, last_evaluated_key=place)
+    items, further = page(found, limit, _is_first_hold)
+    return [tables.read_entry(item) for item in items], further
+
+
+def _is_first_hold(item: EntryItem) -> bool:
+    return bool(item.kind == Kind.HOLD and tables.read_entry(item).n == FIRST_STEP)
 
 
 def _merged(
     holder: Holder,
-    lists: Sequence[str],
-    now: datetime,
+    lists: Mapping[str, str],
     limit: int,
     places: Places | None,
-    *,
-    opens_only: bool = False,
+    keep: Callable[[EntryItem], bool] | None = None,
 ) -> tuple[list[Entry], Places | None]:
+    """A page of several lists, each up to a place in it, over all shards."""
     start = places or {}
     sources = {
-        f"{name}{shard}": _newest_first(holder.pk(shard), name, now, start.get(f"{name}{shard}"))
+        f"{name}{shard}": _newest_first(holder.pk(shard), name, until, start.get(f"{name}{shard}"))
         for shard in range(holder.shards)
-        for name in lists
+        for name, until in lists.items()
     }
-    keep = _opens if opens_only else None
     found, further = merged_page(sources, _moved, _key, limit, keep)
     return [tables.read_entry(item) for item in found], None if further is None else {**start, **further}
 
 
-def _newest_first(pk: str, name: str, now: datetime, place: Key | None) -> ResultIterator[EntryItem]:
-    until = EntryItem.sk.between(f"{name}#", f"{name}#{clock.stored(now)}~")
-    return EntryItem.query(pk, until, scan_index_forward=False, last_evaluated_key=place)
-
-
-def _opens(item: EntryItem) -> bool:
-    return bool(item.opens)
+def _newest_first(pk: str, name: str, until: str, place: Key | None) -> ResultIterator[EntryItem]:
+    between = EntryItem.sk.between(f"{name}#", f"{name}#{until}")
+    return EntryItem.query(pk, between, scan_index_forward=False, last_evaluated_key=place, consistent_read=True)
 
 
 def _moved(item: EntryItem) -> str:

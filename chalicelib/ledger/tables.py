@@ -2,14 +2,15 @@
 
 pk: `{program}#{distributor}#{currency}#{shard}`, one shard of a distributor's account.
 
-| sk                                            | item                        |
-|-----------------------------------------------|-----------------------------|
-| `a#{decided at}#{order}#{n:04}#{tier}`        | accrue, clawback of pending |
-| `r#{bucket's midnight}#{order}#{n:04}#{tier}` | release                     |
-| `c#{bucket's midnight}#{order}#{n:04}#{tier}` | clawback of available       |
+| sk                                            | item                                           |
+|-----------------------------------------------|------------------------------------------------|
+| `a#{decided at}#{order}#{n:04}#{tier}`        | accrue, clawback of pending                    |
+| `r#{bucket's midnight}#{about}#{n:04}#{tier}` | release; an adjustment that adds               |
+| `c#{bucket's midnight}#{about}#{n:04}#{tier}` | clawback of available; an adjustment that takes |
+| `w#{moved at}#{withdrawal}#{n:04}#{move}`     | hold, unhold, payout, return                   |
 
-Each of the three lists is in the order in which the money moves, so a statement is a merge, a bucket is a range, and
-the entries that count on a day begin at that day.
+Each list is in the order in which the money moves, so a statement is a merge, a bucket is a range, and the entries that
+count on a day begin at that day.
 """
 
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from chalicelib.shared.tables import Table
 BOOKED: Final = "a"
 RELEASED: Final = "r"
 TAKEN_BACK: Final = "c"
+WITHDRAWN: Final = "w"
 
 
 class EntryItem(Table):
@@ -56,7 +58,8 @@ def account_pk(program_id: str, distributor_id: str, currency: str, shard: int) 
 
 def entry_key(entry: Entry) -> tuple[str, str]:
     """The key that the entry's cause names."""
-    place = f"{clock.stored(entry.moves_at)}#{entry.order_id}#{entry.n:04}#{entry.tier}"
+    last = entry.move if entry.kind.of_withdrawal else entry.tier
+    place = f"{clock.stored(entry.moves_at)}#{entry.about}#{entry.n:04}#{last}"
     return (
         account_pk(entry.program_id, entry.distributor_id, entry.currency, entry.shard),
         f"{_list_of(entry)}#{place}",
@@ -64,7 +67,9 @@ def entry_key(entry: Entry) -> tuple[str, str]:
 
 
 def _list_of(entry: Entry) -> str:
-    if entry.kind is Kind.RELEASE:
+    if entry.kind.of_withdrawal:
+        return WITHDRAWN
+    if entry.credit is Account.AVAILABLE:
         return RELEASED
     return TAKEN_BACK if entry.debit is Account.AVAILABLE else BOOKED
 
@@ -102,7 +107,8 @@ def volume_of(item: EntryItem) -> Volume:
 def read_entry(item: EntryItem) -> Entry:
     """The entry back: what its key says and what it holds."""
     program_id, distributor_id, currency, shard = item.pk.split("#")
-    _, _, order_id, n, tier = item.sk.split("#")
+    name, _, about, n, last = item.sk.split("#")
+    withdrawn = name == WITHDRAWN
     return Entry(
         program_id,
         distributor_id,
@@ -112,9 +118,9 @@ def read_entry(item: EntryItem) -> Entry:
         Account(item.debit),
         Account(item.credit),
         int(item.amount_minor),
-        order_id,
+        about,
         int(n),
-        int(tier),
+        0 if withdrawn else int(last),
         item.cause,
         clock.read(item.at),
         clock.read(item.paid_at),
@@ -123,4 +129,5 @@ def read_entry(item: EntryItem) -> Entry:
         None if item.counts_on is None else date.fromisoformat(item.counts_on),
         int(item.base_minor or 0),
         int(item.orders or 0),
+        int(last) if withdrawn else 0,
     )

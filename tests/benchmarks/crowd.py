@@ -167,7 +167,7 @@ def _sale(program: Program, distributor_id: str, day: date, number: int, base_mi
         debit=Account.EXPENSE,
         credit=Account.PENDING,
         amount_minor=base_minor // 50,
-        order_id=f"order-{distributor_id}-{day}-{number}",
+        about=f"order-{distributor_id}-{day}-{number}",
         n=1,
         tier=1,
         cause="order",

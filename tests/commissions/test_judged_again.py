@@ -85,7 +85,7 @@ class Night:
     def entries(self, seller: Seller, order_id: str = "P") -> list[Entry]:
         """What an order has booked for somebody."""
         all_of = ledger.all_of(ledger.Holder(self.shop.program_id, seller.id, "CNY", 1))
-        return [entry for entry in all_of if entry.order_id == order_id]
+        return [entry for entry in all_of if entry.about == order_id]
 
     def booked(self, seller: Seller, order_id: str = "P") -> tuple[int, int, int]:
         """Commission, volume and number that an order has come to for somebody."""

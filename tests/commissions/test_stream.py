@@ -26,7 +26,7 @@ NAMES = ("seller", "middle", "top", "other")
 
 def snapshot(market: Market, *order_ids: str) -> tuple[Any, ...]:
     """All that deciding has written."""
-    entries = {name: sorted(market.entries(name), key=lambda e: (e.order_id, e.n, e.tier, e.kind)) for name in NAMES}
+    entries = {name: sorted(market.entries(name), key=lambda e: (e.about, e.n, e.tier, e.kind)) for name in NAMES}
     return [list(market.journal(order_id)) for order_id in order_ids], entries
 
 
@@ -246,7 +246,7 @@ def shape(market: Market, order_id: str) -> list[Any]:
         (name, e.n, e.tier, e.kind, e.amount_minor, e.counts_on, e.base_minor, e.count, e.available_at, e.opens)
         for name in ("seller", "middle", "top")
         for e in sorted(market.entries(name), key=lambda e: (e.n, e.tier, e.kind))
-        if e.order_id == order_id
+        if e.about == order_id
     ]
     return [journal, entries]
 

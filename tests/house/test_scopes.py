@@ -38,6 +38,7 @@ SCOPES = {
     "POST /v1/distributors/{distributor_id}/reinstate": "O",
     "POST /v1/distributors/{distributor_id}/close": "O",
     "POST /v1/distributors/{distributor_id}/sponsor": "O",
+    "GET /v1/distributors/{distributor_id}/balance": "O A D",
     "GET /v1/distributors/{distributor_id}/statement": "O A D",
     "GET /v1/distributors/{distributor_id}/commissions": "O A D",
     "GET /v1/distributors/{distributor_id}/orders": "O A D",

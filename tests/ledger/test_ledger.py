@@ -18,7 +18,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 def entry(**says: Any) -> Entry:
     values: dict[str, Any] = {
         "program_id": "shop-1", "distributor_id": "dst_1", "shard": 0, "currency": "CNY", "kind": Kind.ACCRUE,
-        "debit": Account.EXPENSE, "credit": Account.PENDING, "amount_minor": 5, "order_id": "A", "n": 1, "tier": 1,
+        "debit": Account.EXPENSE, "credit": Account.PENDING, "amount_minor": 5, "about": "A", "n": 1, "tier": 1,
         "cause": "order", "at": NOW, "paid_at": NOW - timedelta(hours=1), "opens": True, "available_at": None,
         "counts_on": date(2026, 3, 10), "base_minor": 100, "count": 1,
     }  # fmt: skip
@@ -96,7 +96,7 @@ def test_other_content_under_the_same_name_is_never_written(
 
 
 def test_entry_ids_come_from_their_cause() -> None:
-    ids = {one.entry_id for one in ALL_KINDS} | {entry(order_id="B").entry_id, entry(program_id="shop-2").entry_id}
+    ids = {one.entry_id for one in ALL_KINDS} | {entry(about="B").entry_id, entry(program_id="shop-2").entry_id}
     assert len(ids) == len(ALL_KINDS) + 2
     assert entry().entry_id == replace(entry(), amount_minor=9, at=NOW + timedelta(days=1)).entry_id
 
@@ -121,9 +121,9 @@ def busy() -> list[Entry]:
         for i in range(4)
         for n, maker in enumerate(
             (
-                lambda n, i: entry(at=NOW - timedelta(hours=i), order_id=f"o{i}", shard=i % 2),
-                lambda n, i: release(NOW - timedelta(hours=20 * i - 30), order_id=f"o{i}", shard=i % 2),
-                lambda n, i: clawback(NOW - timedelta(hours=20 * i - 29), order_id=f"o{i}", n=2, shard=i % 2),
+                lambda n, i: entry(at=NOW - timedelta(hours=i), about=f"o{i}", shard=i % 2),
+                lambda n, i: release(NOW - timedelta(hours=20 * i - 30), about=f"o{i}", shard=i % 2),
+                lambda n, i: clawback(NOW - timedelta(hours=20 * i - 29), about=f"o{i}", n=2, shard=i % 2),
             )
         )
     ]
@@ -152,6 +152,6 @@ def test_money_moves_at_the_first_instant_of_its_bucket() -> None:
 
 def test_the_first_entries_of_commissions_are_listed(busy: list[Entry]) -> None:
     found, further = service.opened(service.Holder("shop-1", "dst_1", "CNY", 2), NOW, 3, None)
-    assert [one.order_id for one in found] == ["o0", "o1", "o2"]
+    assert [one.about for one in found] == ["o0", "o1", "o2"]
     rest, end = service.opened(service.Holder("shop-1", "dst_1", "CNY", 2), NOW, 3, further)
-    assert ([one.order_id for one in rest], end) == (["o3"], None)
+    assert ([one.about for one in rest], end) == (["o3"], None)

@@ -149,7 +149,7 @@ class Books:
         for name, seller in self.sellers.items():
             for entry in ledger.all_of(ledger.Holder(self.program_id, seller.id, "CNY", 1)):
                 sign = (entry.debit is Account.EXPENSE) - (entry.credit is Account.EXPENSE)
-                key = (entry.order_id, entry.tier, name)
+                key = (entry.about, entry.tier, name)
                 sums[key] = sums.get(key, 0) + sign * entry.amount_minor
         return {key: amount for key, amount in sums.items() if amount}
 
