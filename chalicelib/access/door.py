@@ -60,7 +60,7 @@ class Reply:
     """An answer whose status isn't the plain 200, or whose body isn't JSON."""
 
     status: int
-    body: BaseModel | str | None
+    body: BaseModel | str | bytes | None
     kind: str = "application/json"
 
 

@@ -64,6 +64,12 @@ GROUPS: Final = (
     ),
     Group("commissions", "佣金", "What each order pays each distributor, with its derivation.", ("commissions",)),
     Group(
+        "withdrawals",
+        "提现与打款",
+        "How money leaves: payout methods, withdrawals, files for banks.",
+        ("payout-methods", "withdrawals", "payouts"),
+    ),
+    Group(
         "operations",
         "运维",
         "Health, the clock of test programs, what couldn't be processed, and this description.",

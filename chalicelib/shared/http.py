@@ -210,7 +210,9 @@ def problem(error: DomainError, request_id: str) -> Problem:
     )
 
 
-def respond(status: int, body: BaseModel | str | None, request_id: str, kind: str = "application/json") -> Response:
+def respond(
+    status: int, body: BaseModel | str | bytes | None, request_id: str, kind: str = "application/json"
+) -> Response:
     """The answer as Chalice takes it."""
     text = body.model_dump_json() if isinstance(body, BaseModel) else body or ""
     headers: dict[str, Any] = {"Content-Type": kind, "X-Request-Id": request_id, "Cache-Control": "no-store"}
