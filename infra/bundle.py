@@ -1,7 +1,8 @@
 """A smaller package for Lambda, under the name by which `chalice deploy` looks for one it has already built.
 
-Chalice ships all of botocore, 20 MB zipped. This keeps the services used, adds byte code, because Lambda can't
-write it and compiles at every cold start without it, and has the same bytes whenever the code is the same.
+Chalice ships all of botocore, 20 MB zipped. This keeps the services used, ships byte code, because Lambda can't
+write it and compiles at every cold start without it, and has the same bytes whenever the code is the same. Of the
+libraries it ships byte code only: a trace has their lines' numbers, and the lines themselves for ours.
 """
 
 import compileall
@@ -24,9 +25,10 @@ from chalice.utils import UI, OSUtils
 from infra.paths import LOCAL
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-BOTOCORE_SERVICES = {"cloudwatch", "dynamodb", "kms", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"}
+BOTOCORE_SERVICES = {"dynamodb", "kms", "s3", "sqs"}
 RUNS_LAMBDA_CODE = platform.system() == "Linux" and platform.machine() == "x86_64"
-_UNUSED = {"__pycache__", "bin", "tests", "boto3/data", "boto3/examples"}
+_UNUSED = {"__pycache__", "bin", "tests", "pydantic/v1", "dateutil/zoneinfo", "urllib3/contrib/emscripten"}
+_NO_USE_IN_LAMBDA = {".py", ".pyi", ".pyx", ".js"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
@@ -68,8 +70,8 @@ def _app_files(project: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _libraries(requirements: Path) -> Path:
-    """The zip of what requirements.txt asks for, built once for each content of it and kept in `.local`."""
-    asked = "\n".join([requirements.read_text(), PYTHON, *sorted(BOTOCORE_SERVICES), *sorted(_UNUSED)])
+    """The zip of what requirements.txt asks for, kept in `.local` until that or this file changes."""
+    asked = "\n".join([requirements.read_text(), PYTHON, Path(__file__).read_text()])
     kept = LOCAL / "libraries" / f"{hashlib.sha256(asked.encode()).hexdigest()[:16]}.zip"
     if kept.exists():
         return kept
@@ -81,12 +83,13 @@ def _libraries(requirements: Path) -> Path:
         DependencyBuilder(OSUtils()).build_site_packages(abi, str(requirements), str(site_packages))
         _prune(site_packages)
         compileall.compile_dir(
-            site_packages, quiet=2, workers=2, stripdir=str(site_packages), invalidation_mode=_UNCHECKED
+            site_packages, quiet=2, workers=2, legacy=True, stripdir=str(site_packages), invalidation_mode=_UNCHECKED
         )
         building = Path(scratch) / "libraries.zip"
         with zipfile.ZipFile(building, "w", zipfile.ZIP_DEFLATED) as package:
-            for source in sorted(path for path in site_packages.rglob("*") if path.is_file()):
-                _add(package, str(source.relative_to(site_packages)), source.read_bytes())
+            for file in sorted(path for path in site_packages.rglob("*") if path.is_file()):
+                if file.suffix not in _NO_USE_IN_LAMBDA:
+                    _add(package, str(file.relative_to(site_packages)), file.read_bytes())
         building.rename(kept)
     return kept
 
@@ -95,10 +98,15 @@ def _prune(site_packages: Path) -> None:
     """Leave out what no function reads: tools, tests, the descriptions of services nobody calls."""
     services = site_packages / "botocore" / "data"
     unused = [service for service in services.glob("*/") if service.name not in BOTOCORE_SERVICES]
-    unused += [site_packages / "chalice", *site_packages.glob("*.dist-info")]
+    unused += [site_packages / "chalice"]
     unused += [path for name in _UNUSED for path in (site_packages / name, *site_packages.rglob(f"*/{name}"))]
     for path in unused:
         shutil.rmtree(path, ignore_errors=True)
+    for about in site_packages.glob("*.dist-info"):
+        told = (about / "METADATA").read_text().partition("\n\n")[0]  # some ask there for their own version
+        shutil.rmtree(about)
+        about.mkdir()
+        (about / "METADATA").write_text(told + "\n")
 
 
 def _compiled_name(name: str) -> str:

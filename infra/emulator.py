@@ -100,8 +100,10 @@ if __name__ == "__main__":
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=_UnpackedOnce, BadZipFile=zipfile.BadZipFile)
     iam_evaluator.parse_policy_document = _parsed_once(iam_evaluator.parse_policy_document)
     iam_actions.extract_iam_action = _as_aws_names_it(iam_actions.extract_iam_action)
-    # Our queues have no policy of their own. That it grants nothing would be written down as a refusal.
-    del iam_evaluator._RESOURCE_POLICY_LOOKUPS["sqs"]
+    # Our queues have no policy of their own. That it grants nothing would be written down as a refusal. The bucket's
+    # only refuses what isn't encrypted on its way, which nothing here is.
+    for service in ("sqs", "s3"):
+        del iam_evaluator._RESOURCE_POLICY_LOOKUPS[service]
     iam_evaluator.evaluate = _written_down(iam_evaluator.evaluate, Path(os.environ["JUDGEMENTS"]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

@@ -1,8 +1,8 @@
 """Who may do what: one least-privilege policy per function, declared here once, rendered with a stage's ARNs.
 
-A key names a table by its room (`orders`), an index (`orders/index/by_day`), the table's stream
-(`orders/stream`), or a queue (`jobs`). TransactWriteItems and TransactGetItems have no action of their
-own in IAM: a transaction needs the actions of its items.
+A key names a table by its room (`orders`), an index (`orders/index/by_day`), the table's stream (`orders/stream`), a
+queue (`jobs`), the key of payouts (`payout-key`), or a folder of the bucket (`bucket/batches/*`). TransactWriteItems
+and TransactGetItems have no action of their own in IAM: a transaction needs the actions of its items.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,11 +16,14 @@ BATCH_GET = ("dynamodb:BatchGetItem",)
 READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 LIST_STREAMS = ("dynamodb:ListStreams",)
 SEND = ("sqs:SendMessage",)
+CIPHER = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
+READ_FILE = ("s3:GetObject",)
+WRITE_FILE = ("s3:PutObject",)
 TAKE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "api_handler": {
-        "programs": GET + QUERY + BATCH_GET + PUT,
+        "programs": GET + QUERY + BATCH_GET + PUT + CHECK,
         "access": GET + QUERY + PUT + CHECK,
         "catalog": GET + QUERY + BATCH_GET + PUT,
         "distributors": GET + BATCH_GET + PUT,
@@ -31,9 +34,15 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "orders": QUERY + PUT,
         "orders/index/by_day": QUERY,
         "decisions": QUERY + BATCH_GET,
-        "entries": QUERY + BATCH_GET,
+        "entries": QUERY + BATCH_GET + PUT,
         "levels": GET + QUERY + PUT,
         "levels/index/by_change": QUERY,
+        "accounts": GET + QUERY + BATCH_GET + PUT,
+        "payouts": GET + QUERY + PUT + CHECK,
+        "payout-key": CIPHER,
+        "bucket/batches/*": READ_FILE,
+        "withdrawals": GET + QUERY + BATCH_GET + PUT,
+        "withdrawals/index/by_due": QUERY,
         "ops": QUERY,
         "jobs": SEND,
     },
@@ -58,12 +67,14 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "tick": {
         "programs": GET + QUERY + BATCH_GET,
         "levels": QUERY,
+        "accounts": GET + QUERY,
+        "withdrawals/index/by_due": QUERY,
         "ops": QUERY,
         "jobs": SEND,
     },
     "work": {
         "jobs": TAKE + SEND,
-        "programs": GET + QUERY + BATCH_GET + PUT,
+        "programs": GET + QUERY + BATCH_GET + PUT + CHECK,
         "distributors": GET + BATCH_GET,
         "distributors/index/by_program": QUERY,
         "catalog": BATCH_GET,
@@ -72,6 +83,12 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "decisions": QUERY + BATCH_GET + PUT,
         "entries": GET + QUERY + BATCH_GET + PUT,
         "levels": GET + QUERY + PUT,
+        "accounts": GET + QUERY + BATCH_GET + PUT,
+        "payouts": GET + QUERY + PUT + CHECK,
+        "payout-key": CIPHER,
+        "bucket/batches/*": READ_FILE + WRITE_FILE,
+        "withdrawals": GET + QUERY + BATCH_GET + PUT,
+        "withdrawals/index/by_due": QUERY,
         "ops": QUERY + PUT,
     },
 }
@@ -103,10 +120,13 @@ class Arns(Protocol):
     """Where a policy's things are: in a deployed stage, or as a template's expressions."""
 
     def of(self, thing: str) -> Arn:
-        """The ARN of a table, index, stream or queue, by its key in `POLICIES`."""
+        """The ARN of a thing, by its key in `POLICIES`."""
 
     def url(self, queue: str) -> Arn:
         """Where a queue takes messages."""
+
+    def bucket(self) -> Arn:
+        """The name of the stage's bucket."""
 
     def logs(self, function: str) -> Arn:
         """The ARN of the streams in a function's log group."""
@@ -140,9 +160,11 @@ class StageArns:
 
     def of(self, thing: str) -> str:
         """See `Arns`. `KeyError` if the stack has no such thing."""
-        if thing in _QUEUES:
-            return self._outputs[_QUEUES[thing]]
+        if thing in _ALONE:
+            return self._outputs[_ALONE[thing]]
         room, _, rest = thing.partition("/")
+        if room == "bucket":
+            return f"{self._outputs['BucketArn']}/{rest}"
         if rest == "stream":
             return self._outputs[f"{room.capitalize()}StreamArn"]
         table = self._outputs[f"{room.capitalize()}TableArn"]
@@ -150,7 +172,11 @@ class StageArns:
 
     def url(self, queue: str) -> str:
         """See `Arns`."""
-        return self._outputs[_QUEUES[queue].replace("Arn", "Url")]
+        return self._outputs[_ALONE[queue].replace("Arn", "Url")]
+
+    def bucket(self) -> str:
+        """See `Arns`."""
+        return self._outputs["BucketName"]
 
     def logs(self, function: str) -> str:
         """See `Arns`."""
@@ -163,14 +189,19 @@ class TemplateArns:
 
     def __init__(self, stage: str) -> None:
         self._prefix = f"tributary-{stage}-"
+        self._bucket = f"{self._prefix}${{AWS::AccountId}}-${{AWS::Region}}"
 
     def of(self, thing: str) -> dict[str, Any]:
-        """See `Arns`. A stream's ARN holds the time it was made, so the data stack exports it."""
+        """See `Arns`. A stream's ARN holds when it was made, the key's an id, so the data stack exports them."""
         room, _, rest = thing.partition("/")
         if rest == "stream":
             return {"Fn::ImportValue": f"{self._prefix}{room.capitalize()}StreamArn"}
-        if thing in _QUEUES:
+        if thing == "payout-key":
+            return {"Fn::ImportValue": f"{self._prefix}{_ALONE[thing]}"}
+        if thing in _ALONE:
             return _sub("sqs", f"{self._prefix}{thing}")
+        if room == "bucket":
+            return {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{self._bucket}/{rest}"}
         return _sub("dynamodb", f"table/{self._prefix}{room}" + (f"/{rest}" if rest else ""))
 
     def url(self, queue: str) -> dict[str, Any]:
@@ -179,12 +210,17 @@ class TemplateArns:
             "Fn::Sub": f"https://sqs.${{AWS::Region}}.${{AWS::URLSuffix}}/${{AWS::AccountId}}/{self._prefix}{queue}"
         }
 
+    def bucket(self) -> dict[str, Any]:
+        """See `Arns`."""
+        return {"Fn::Sub": self._bucket}
+
     def logs(self, function: str) -> dict[str, Any]:
         """See `Arns`."""
         return _sub("logs", f"log-group:{log_group(self._prefix, function)}:*")
 
 
-_QUEUES = {"streams-dead": "StreamsDeadLettersArn", "jobs": "JobsQueueArn"}
+_ALONE = {"streams-dead": "StreamsDeadLettersArn", "jobs": "JobsQueueArn", "payout-key": "PayoutKeyArn"}
+"""Things with an ARN of their own, and the stack's output that tells it."""
 
 
 def log_group(prefix: str, function: str) -> str:

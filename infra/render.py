@@ -27,7 +27,7 @@ FUNCTIONS: Mapping[str, Mapping[str, int]] = {
 
 
 def environment(stage: Stage, arns: Arns | None = None) -> dict[str, Any]:
-    """What every function of the stage is told; without `arns`, nothing of its streams and its queue."""
+    """What every function of the stage is told; without `arns`, only names."""
     told = {
         "TRIBUTARY_STAGE": stage.name,
         "TRIBUTARY_TABLE_PREFIX": stage.table_prefix,
@@ -37,10 +37,15 @@ def environment(stage: Stage, arns: Arns | None = None) -> dict[str, Any]:
 
 
 def sources(arns: Arns) -> dict[str, Any]:
-    """The variables by which the app knows its streams and its queue."""
+    """The variables by which the app knows its streams, its queue, its bucket and its key."""
     rooms = [reader.room for reader in READERS.values()]
     streams = {f"TRIBUTARY_{room.upper()}_STREAM_ARN": arns.of(f"{room}/stream") for room in rooms}
-    return streams | {"TRIBUTARY_JOBS_QUEUE_ARN": arns.of("jobs"), "TRIBUTARY_JOBS_QUEUE_URL": arns.url("jobs")}
+    return streams | {
+        "TRIBUTARY_JOBS_QUEUE_ARN": arns.of("jobs"),
+        "TRIBUTARY_JOBS_QUEUE_URL": arns.url("jobs"),
+        "TRIBUTARY_BUCKET": arns.bucket(),
+        "TRIBUTARY_PAYOUT_KEY": arns.of("payout-key"),
+    }
 
 
 def render(project: Path, stage: Stage, told: Mapping[str, Any], arns: Arns) -> bool:

@@ -9,7 +9,7 @@ from infra.stage import Stage
 from infra.template import RESOURCES
 
 TIMEOUT_SECONDS = 1800.0
-KEEPS_STATE = ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket")
+KEEPS_STATE = ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket", "AWS::KMS::Key")
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -28,7 +28,7 @@ class Applied:
 def apply(stage: Stage) -> Applied:
     """Make or update the stage's data stack.
 
-    Raises `StackError` before anything happens if a table, a queue or the bucket would be replaced or removed.
+    Raises `StackError` before anything happens if a table, a queue, the bucket or the key would be replaced or removed.
     """
     cloudformation = stage.client("cloudformation")
     change_set = {"StackName": stage.stack, "ChangeSetName": f"deploy-{time.time_ns()}"}

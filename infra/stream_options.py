@@ -10,25 +10,30 @@ from dataclasses import dataclass
 from typing import Any
 
 MINUTES_TO_SETTLE = 2.0
-RECORD_AGE_SECONDS = 21_600
-"""Six hours: a record given up then has eighteen more in the stream."""
+SIX_HOURS = 21_600
+"""A record given up after them has eighteen more in the stream."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A function on the stream of a room's table: which events it gets, and how many batches of a shard at once."""
+    """A function on the stream of a room's table: which events it gets, how many batches of a shard at once, and how
+    often and for how long a batch that fails is tried again.
+    """
 
     room: str
     events: tuple[str, ...]
+    retries: int
+    seconds: int
     at_once: int = 1
 
 
 READERS: Mapping[str, Reader] = {
     # Facts are never removed; should one be, there is nothing to decide. Order holds for each item, which is all
     # that deciding needs.
-    "decide_orders": Reader("orders", ("INSERT", "MODIFY"), at_once=4),
-    # Entries are only ever inserted, so this is never invoked and costs nothing.
-    "watch_entries": Reader("entries", ("MODIFY", "REMOVE")),
+    "decide_orders": Reader("orders", ("INSERT", "MODIFY"), retries=50, seconds=SIX_HOURS, at_once=4),
+    # Entries are only ever inserted, so this is never invoked and costs nothing. If it can't tell of a change, the
+    # dead letters must, and soon: nothing else watches it.
+    "watch_entries": Reader("entries", ("MODIFY", "REMOVE"), retries=2, seconds=600),
 }
 
 
@@ -38,8 +43,8 @@ def options(function: str, dead_letters: Mapping[str, Any]) -> dict[str, Any]:
     return {
         # A failing batch is halved until the record that fails is alone.
         "BisectBatchOnFunctionError": True,
-        "MaximumRetryAttempts": 50,
-        "MaximumRecordAgeInSeconds": RECORD_AGE_SECONDS,
+        "MaximumRetryAttempts": reader.retries,
+        "MaximumRecordAgeInSeconds": reader.seconds,
         "ParallelizationFactor": reader.at_once,
         "FilterCriteria": {"Filters": [{"Pattern": json.dumps({"eventName": reader.events})}]},
         "DestinationConfig": {"OnFailure": dict(dead_letters)},

@@ -1,4 +1,5 @@
-"""One structured line per thing worth telling, and metrics in the same stream (CloudWatch's embedded format).
+"""One structured line per thing worth telling, and in the same stream what needs a person, as metrics (CloudWatch's
+embedded format).
 
 Never put a secret, an account number, an identity number or a request's body into a line.
 Metric format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -7,11 +8,26 @@ Metric format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Cl
 import json
 import logging
 import time
-from typing import Final
+from typing import Final, Literal
 
 from chalicelib.shared.settings import log_level, settings
 
 NAMESPACE: Final = "Tributary"
+
+NEEDS_A_PERSON: Final = "NeedsAPerson"
+"""The metric of all kinds together. An alarm in infra/resources.yaml watches it."""
+
+Kind = Literal[
+    "Quarantined",
+    "JobsLate",
+    "EntriesChanged",
+    "DivergentReplay",
+    "WithdrawalsLate",
+    "ReconciliationRed",
+    "SettlementBlocked",
+]
+"""What needs a person. Each has its place on the dashboard, and docs/runbook.md says what to do."""
+
 _logger = logging.getLogger("tributary")
 
 
@@ -30,19 +46,21 @@ def error(event: str, *, trace: bool = False, **facts: object) -> None:
     _logger.error(_line(event, facts), exc_info=trace)
 
 
-def count(metric: str, number: int = 1, **facts: object) -> None:
-    """Raise a metric of this stage by `number`; alarms in infra/resources.yaml watch it."""
+def count(kind: Kind, number: int = 1, **facts: object) -> None:
+    """Call a person: raise the kind's metric by `number`, and the one that an alarm watches. The line says which."""
+    raised = {NEEDS_A_PERSON: number, kind: number}
     emf = {
         "Timestamp": int(time.time() * 1000),
         "CloudWatchMetrics": [
             {
                 "Namespace": NAMESPACE,
                 "Dimensions": [["Stage"]],
-                "Metrics": [{"Name": metric, "Unit": "Count"}],
+                "Metrics": [{"Name": metric, "Unit": "Count"} for metric in raised],
             }
         ],
     }
-    print(json.dumps({"_aws": emf, "Stage": settings().stage, metric: number, **facts}, default=str), flush=True)
+    line = {"_aws": emf, "Stage": settings().stage, "kind": kind, **raised, **facts}
+    print(json.dumps(line, default=str), flush=True)
 
 
 def _line(event: str, facts: dict[str, object]) -> str:

@@ -12,7 +12,9 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from infra import stack
 from infra.__main__ import main
@@ -24,7 +26,7 @@ from infra.paths import ROOT
 from infra.render import FUNCTIONS
 from infra.stack import StackError
 from infra.stage import Stage, StageError
-from infra.stream_options import READERS, RECORD_AGE_SECONDS
+from infra.stream_options import READERS
 
 SMALL_APP = Path(__file__).with_name("small_app")
 
@@ -113,8 +115,8 @@ def test_each_stream_has_its_filter_a_failure_destination_and_bounds(first: Depl
     assert f":table/tributary-trial-{READERS[handler].room}/stream/" in mapping["EventSourceArn"]
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["BisectBatchOnFunctionError"]
-    assert mapping["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS
-    assert mapping["MaximumRetryAttempts"] > 0
+    assert mapping["MaximumRecordAgeInSeconds"] == READERS[handler].seconds
+    assert mapping["MaximumRetryAttempts"] == READERS[handler].retries
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(":tributary-trial-streams-dead")
     (chosen,) = mapping["FilterCriteria"]["Filters"]
     assert json.loads(chosen["Pattern"]) == {"eventName": list(READERS[handler].events)}
@@ -229,6 +231,45 @@ def test_each_function_has_its_own_role_with_its_rendered_policy(first: Deployed
         assert given == json.loads((project / ".chalice" / f"policy-trial-{handler}.json").read_text())
         roles.add(role)
     assert len(roles) == len(FUNCTIONS)
+
+
+def test_who_pays_keeps_accounts_under_the_key_and_batches_in_the_bucket(first: Deployed, project: Path) -> None:
+    configured = first.stage.client("lambda").get_function_configuration(FunctionName=first.stage.function("work"))
+    told = configured["Environment"]["Variables"]
+    kms, s3 = may_do_what(first.stage, project, "work", "kms", "s3")
+    account = {"KeyId": told["TRIBUTARY_PAYOUT_KEY"], "EncryptionContext": {"distributor": "dst_1"}}
+    cipher = kms.encrypt(Plaintext=b"6222", **account)["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=cipher, **account)["Plaintext"] == b"6222"
+    with pytest.raises(ClientError, match="InvalidCiphertext"):
+        kms.decrypt(CiphertextBlob=cipher, **account | {"EncryptionContext": {"distributor": "dst_2"}})
+    batch = {"Bucket": told["TRIBUTARY_BUCKET"], "Key": "batches/shop-1/b-1.csv"}
+    s3.put_object(**batch, Body=b"once", IfNoneMatch="*")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.put_object(**batch, Body=b"twice", IfNoneMatch="*")
+    assert s3.get_object(**batch)["Body"].read() == b"once"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(**batch | {"Key": "chalice/deployed/trial.json"}, Body=b"")
+
+
+def test_who_decides_opens_no_account_and_no_batch(first: Deployed, project: Path) -> None:
+    kms, s3 = may_do_what(first.stage, project, "decide_orders", "kms", "s3")
+    with pytest.raises(ClientError, match="not authorized"):
+        kms.encrypt(KeyId="alias/tributary-trial", Plaintext=b"6222")
+    bucket = stack.outputs(first.stage)["BucketName"]
+    with pytest.raises(ClientError, match="not authorized"):
+        s3.get_object(Bucket=bucket, Key="batches/shop-1/b-1.csv")
+
+
+def may_do_what(stage: Stage, project: Path, handler: str, *services: str) -> list[Any]:
+    """Clients of somebody who may do what a function may."""
+    iam, user = stage.client("iam"), f"as-{handler}"
+    iam.create_user(UserName=user)
+    policy = (project / ".chalice" / f"policy-{stage.name}-{handler}.json").read_text()
+    iam.put_user_policy(UserName=user, PolicyName="given", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
+    make: Any = session.client
+    return [make(service, endpoint_url=stage.endpoint) for service in services]
 
 
 def test_a_second_clone_changes_nothing(

@@ -2,21 +2,31 @@
 
 import hashlib
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.utils import to_cfn_resource_name
 
 from infra import bundle, sam
 from infra.deploy import copy_app
 from infra.paths import ROOT
 from infra.render import FUNCTIONS
 from infra.stage import Stage
-from infra.stream_options import RECORD_AGE_SECONDS
+from infra.stream_options import READERS
 
-MOST_BYTES = 10_000_000
+MOST_BYTES = 6_000_000
+
+STARTS_ALONE = """
+import sys
+sys.path = [path for path in sys.path if "site-packages" not in path] + [sys.argv[1]]
+import app, botocore.session
+for service in ("dynamodb", "kms", "s3", "sqs"):
+    botocore.session.get_session().create_client(service, region_name="eu-central-1")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +41,16 @@ def resources(packaged: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("function", "stream"), [("DecideOrders", "Orders"), ("WatchEntries", "Entries")])
-def test_the_template_has_each_stream_as_the_data_stack_exports_it(
-    resources: dict[str, Any], function: str, stream: str
-) -> None:
+@pytest.mark.parametrize("handler", READERS)
+def test_the_template_has_each_stream_as_the_data_stack_exports_it(resources: dict[str, Any], handler: str) -> None:
+    function, stream = to_cfn_resource_name(handler), READERS[handler].room.capitalize()
     (event,) = (event["Properties"] for event in resources[function]["Properties"]["Events"].values())
     assert event["Stream"] == {"Fn::ImportValue": f"tributary-prod-{stream}StreamArn"}
     variables = resources[function]["Properties"]["Environment"]["Variables"]
     assert variables[f"TRIBUTARY_{stream.upper()}_STREAM_ARN"] == event["Stream"]
     assert event["StartingPosition"] == "TRIM_HORIZON"
     assert event["BisectBatchOnFunctionError"]
-    assert event["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS
+    assert event["MaximumRecordAgeInSeconds"] == READERS[handler].seconds
     assert "streams-dead" in json.dumps(event["DestinationConfig"])
 
 
@@ -56,6 +65,16 @@ def test_the_template_has_the_queue_of_whichever_account_it_is_deployed_to(resou
     told = [function["Properties"]["Environment"]["Variables"] for function in functions]
     url = "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/tributary-prod-jobs"
     assert [variables["TRIBUTARY_JOBS_QUEUE_URL"] for variables in told] == [{"Fn::Sub": url}] * len(FUNCTIONS)
+
+
+def test_the_template_has_the_bucket_and_the_key_of_whichever_account_it_is_deployed_to(
+    resources: dict[str, Any],
+) -> None:
+    functions = [body for body in resources.values() if body["Type"] == "AWS::Serverless::Function"]
+    for function in functions:
+        told = function["Properties"]["Environment"]["Variables"]
+        assert told["TRIBUTARY_BUCKET"] == {"Fn::Sub": "tributary-prod-${AWS::AccountId}-${AWS::Region}"}
+        assert told["TRIBUTARY_PAYOUT_KEY"] == {"Fn::ImportValue": "tributary-prod-PayoutKeyArn"}
 
 
 def test_the_template_has_the_schedule(resources: dict[str, Any]) -> None:
@@ -88,6 +107,14 @@ def test_the_package_is_small_and_carries_byte_code(packaged: Path) -> None:
     assert f"chalicelib/__pycache__/__init__.{tag}.pyc" in names
     assert len(names) == len(set(names))
     assert not [name for name in names if name.startswith(("infra/", "tests/", "docs/", ".chalice/"))]
+
+
+@pytest.mark.skipif(not bundle.RUNS_LAMBDA_CODE, reason="Lambda's libraries run on Linux on x86-64")
+def test_the_package_needs_nothing_beside_it(packaged: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(packaged.with_name("deployment.zip")).extractall(tmp_path)
+    command = [sys.executable, "-S", "-c", STARTS_ALONE, str(tmp_path)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_same_code_gives_the_same_bytes_wherever_it_lies(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ OUTPUTS = {
     "StreamsDeadLettersArn": "arn:aws:sqs:eu-central-1:123456789012:tributary-prod-streams-dead",
     "JobsQueueArn": "arn:aws:sqs:eu-central-1:123456789012:tributary-prod-jobs",
     "JobsQueueUrl": "https://sqs.eu-central-1.amazonaws.com/123456789012/tributary-prod-jobs",
+    "BucketName": "tributary-prod-123456789012-eu-central-1",
+    "BucketArn": "arn:aws:s3:::tributary-prod-123456789012-eu-central-1",
+    "PayoutKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/5a0b7f0e-9a3c-4c0e-8f53-0d5f3f6f6c11",
 } | {f"{name.capitalize()}TableArn": f"{ACCOUNT}/tributary-prod-{name}" for name in TABLES}
 
 
@@ -47,14 +50,14 @@ def test_only_named_actions_on_named_things(function: str) -> None:
         assert not any("*" in action for action in statement["Action"])
         (resource,) = statement["Resource"]
         assert resource.startswith("arn:aws:")
-        assert "tributary-prod" in resource
+        assert "tributary-prod" in resource or resource == OUTPUTS["PayoutKeyArn"]
 
 
 @pytest.mark.parametrize("function", POLICIES)
 def test_only_tables_and_indexes_that_exist(function: str) -> None:
     for thing in POLICIES[function]:
         room, _, rest = thing.partition("/")
-        if thing in ("streams-dead", "jobs"):
+        if thing in ("streams-dead", "jobs", "payout-key", "bucket/batches/*"):
             continue
         table = TABLES[room]
         if rest.startswith("index/"):
@@ -68,8 +71,21 @@ def test_only_tables_and_indexes_that_exist(function: str) -> None:
 def test_nobody_writes_what_another_function_decides() -> None:
     writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
     assert not writes & set(POLICIES["api_handler"]["decisions"])
-    assert not writes & set(POLICIES["api_handler"]["entries"])
     assert not writes & set(POLICIES["decide_orders"]["orders"])
+
+
+def test_only_who_pays_opens_where_it_is_paid_to() -> None:
+    opens = {name for name, things in POLICIES.items() if "kms:Decrypt" in things.get("payout-key", ())}
+    assert opens <= {"api_handler", "work"}
+    assert StageArns(OUTPUTS).of("payout-key") == OUTPUTS["PayoutKeyArn"]
+
+
+def test_of_the_bucket_functions_have_the_batches_only() -> None:
+    things = {thing for things in POLICIES.values() for thing in things if thing.startswith("bucket")}
+    assert things == {"bucket/batches/*"}
+    assert StageArns(OUTPUTS).of("bucket/batches/*") == f"{OUTPUTS['BucketArn']}/batches/*"
+    in_any_account = "arn:${AWS::Partition}:s3:::tributary-prod-${AWS::AccountId}-${AWS::Region}/batches/*"
+    assert TemplateArns("prod").of("bucket/batches/*") == {"Fn::Sub": in_any_account}
 
 
 def test_who_watches_entries_touches_no_table() -> None:
@@ -111,6 +127,8 @@ def test_rendering_a_stage_again_changes_nothing(tmp_path: Any) -> None:
         "TRIBUTARY_ENTRIES_STREAM_ARN": OUTPUTS["EntriesStreamArn"],
         "TRIBUTARY_JOBS_QUEUE_ARN": OUTPUTS["JobsQueueArn"],
         "TRIBUTARY_JOBS_QUEUE_URL": OUTPUTS["JobsQueueUrl"],
+        "TRIBUTARY_BUCKET": OUTPUTS["BucketName"],
+        "TRIBUTARY_PAYOUT_KEY": OUTPUTS["PayoutKeyArn"],
     }
     for function in FUNCTIONS:
         named = config["stages"]["prod"]["lambda_functions"][function]["iam_policy_file"]

@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from chalicelib.shared.log import NAMESPACE, NEEDS_A_PERSON, Kind
+from infra import stack
 from infra.gateway_answers import ANSWERS
 from infra.paths import ROOT
 from infra.policies import POLICIES, READ_STREAM, SEND
@@ -23,7 +25,7 @@ from infra.template import RESOURCES, plain_name, resources, template
 
 TABLES = resources("AWS::DynamoDB::Table")
 ALARMS = resources("AWS::CloudWatch::Alarm")
-KEEPS_STATE = TABLES | resources("AWS::SQS::Queue") | resources("AWS::S3::Bucket")
+KEEPS_STATE = {name: body for kind in stack.KEEPS_STATE for name, body in resources(kind).items()}
 RUNBOOK = ROOT / "docs" / "runbook.md"
 DEPLOY = ROOT / "docs" / "deploy.md"
 
@@ -79,6 +81,15 @@ def test_the_bucket_is_private_versioned_and_encrypted() -> None:
     assert properties["BucketEncryption"]
 
 
+def test_the_payout_key_rotates_and_policies_say_who_may_use_it() -> None:
+    (key,) = resources("AWS::KMS::Key").values()
+    assert key["Properties"]["EnableKeyRotation"] is True
+    (statement,) = key["Properties"]["KeyPolicy"]["Statement"]
+    assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+    (alias,) = resources("AWS::KMS::Alias").values()
+    assert plain_name(alias["Properties"]["AliasName"], "trial") == "alias/tributary-trial"
+
+
 def test_queues_are_encrypted_and_work_that_fails_is_kept_two_weeks() -> None:
     queues = resources("AWS::SQS::Queue")
     assert all(queue["Properties"]["SqsManagedSseEnabled"] for queue in queues.values())
@@ -112,6 +123,11 @@ def test_what_a_function_gives_up_is_told_and_bounded(function: str) -> None:
     assert 0 < chosen["MaximumRecordAgeInSeconds"] < 86_400
 
 
+def test_an_entrys_change_that_cannot_be_told_is_among_the_dead_letters_within_minutes() -> None:
+    """No alarm watches the failures of who watches entries."""
+    assert READERS["watch_entries"].seconds <= 600
+
+
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
 def test_every_alarm_tells_the_one_topic(alarm: dict[str, Any]) -> None:
     assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Alarms"}]
@@ -129,11 +145,12 @@ def test_every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm(
 
 
 WATCHED = {
-    # What it raises is a 5xx of the API.
-    "api_handler": {"Throttles"},
-    # A throttled reader of a stream is called again, and its stream's lag tells.
-    "decide_orders": {"Errors", "IteratorAge"},
-    "watch_entries": {"Errors"},
+    # What it raises is a 5xx of the API, and so is what it isn't called for because it is throttled.
+    "api_handler": set(),
+    # Whether it raised or was throttled, it is called again, and its stream's lag tells if that doesn't help.
+    "decide_orders": {"IteratorAge"},
+    # What it can't tell is soon among the streams' dead letters.
+    "watch_entries": set(),
     # Throttled, it isn't invoked.
     "tick": {"Errors", "Invocations"},
     # What it fails comes back, and lies with the jobs' dead letters in the end; a job that waits is told to be late.
@@ -171,25 +188,41 @@ def test_the_dashboard_shows_every_function_and_nothing_twice_in_one_place() -> 
 
 
 def test_an_idle_stage_costs_what_the_docs_say() -> None:
-    """While nobody uses it, a stage pays for alarms, and for its worker's asking the queue.
+    """While nobody uses it, a stage pays for its key, its alarms, and its worker's asking the queue.
 
-    An alarm is 10 cents a month; ten are free. Lambda has five pollers, each asks every 20 seconds; a million is free.
+    A key is a dollar a month, an alarm ten cents. Lambda has five pollers, each asks every 20 seconds, at 40 cents a
+    million. What AWS gives for free is not counted.
     """
-    cents, said = 10 * len(ALARMS), DEPLOY.read_text()
-    assert f"{len(ALARMS)} alarms" in said
-    assert f"{cents / 100:.2f} dollars" in said
+    keys, said = resources("AWS::KMS::Key"), DEPLOY.read_text()
     polls = 5 * (30 * 86_400 // 20)
-    assert f"{polls:,} times a month" in said
-    assert f"{40 * polls / 1_000_000:.0f} cents" in said
-    assert cents + 40 * polls / 1_000_000 < 200
+    asking = 40 * polls / 1_000_000
+    cents = 100 * len(keys) + 10 * len(ALARMS) + asking
+    assert cents < 200
+    assert f"| {len(ALARMS)} alarms at 10 cents | {len(ALARMS) / 10:.2f} |" in said
+    assert f"{polls:,} times" in said
+    assert f"| {asking / 100:.2f} |" in said
+    assert f"**{cents / 100:.2f}**" in said
 
 
-def test_every_custom_metric_that_is_watched_carries_its_stage() -> None:
-    ours = [a["Properties"] for a in ALARMS.values() if a["Properties"]["Namespace"] == "Tributary"]
-    assert {alarm["MetricName"] for alarm in ours} == {
-        *("Quarantined", "JobsLate", "EntriesChanged", "DivergentReplay")
-    }
-    assert all(alarm["Dimensions"] == [{"Name": "Stage", "Value": {"Ref": "Stage"}}] for alarm in ours)
+def test_what_needs_a_person_has_one_alarm_which_carries_its_stage() -> None:
+    (alarm,) = (a["Properties"] for a in ALARMS.values() if a["Properties"]["Namespace"] == NAMESPACE)
+    assert alarm["MetricName"] == NEEDS_A_PERSON
+    assert alarm["Dimensions"] == [{"Name": "Stage", "Value": {"Ref": "Stage"}}]
+
+
+def test_every_kind_that_needs_a_person_is_on_the_dashboard_and_in_the_runbook() -> None:
+    kinds = get_args(Kind)
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(dashboard["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
+    (metrics,) = (it["properties"]["metrics"] for it in widgets if it["properties"]["title"] == "Needs a person")
+    assert metrics == [[NAMESPACE, kind, "Stage", "${Stage}"] for kind in kinds]
+    assert tuple(re.findall(r"^### `(\w+)`$", RUNBOOK.read_text(), re.MULTILINE)) == kinds
+
+
+def test_every_kind_that_needs_a_person_is_told_by_somebody() -> None:
+    sources = [path.read_text() for path in (ROOT / "chalicelib").rglob("*.py")]
+    told = {kind for source in sources for kind in re.findall(r'log\.count\(\s*"(\w+)"', source)}
+    assert told == set(get_args(Kind))
 
 
 def test_outputs_name_every_table() -> None:

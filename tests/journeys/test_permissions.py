@@ -4,6 +4,7 @@ The local cloud judges every call of a function by its role's policy, as AWS doe
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -80,4 +81,8 @@ def permission(cloud: Cloud, judgement: Judgement) -> Permission:
     stage = Stage(cloud.stage.stage, cloud.stage.endpoint)
     functions = {stage.function(handler): handler for handler in POLICIES}
     thing = judgement.resource.rpartition(stage.table_prefix)[2]
+    if judgement.action.startswith("kms:"):
+        thing = "payout-key"
+    elif judgement.action.startswith("s3:"):
+        thing = re.sub(r"^[^/]+/batches/.+", "bucket/batches/*", thing)
     return functions[judgement.function], thing, judgement.action

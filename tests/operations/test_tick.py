@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.levels import jobs as levels
+from chalicelib.distributors import service as distributors
 from chalicelib.operations import jobs
 from tests.levels.seller import Seller
 from tests.operations.due import Due, RealTime
@@ -68,7 +68,7 @@ def test_in_a_night_with_another_offset_the_close_is_still_three_hours_after_mid
         real.to(f"2026-03-{day:02}T13:00:00+00:00")
         jobs.tick()
         worker.run()
-    found = [(run["last_day"], run["due_at"]) for run in seller.get("/v1/jobs")["data"]]
+    found = [(run["last_day"], run["due_at"]) for run in seller.get("/v1/jobs?job=levels")["data"]]
     assert found == [
         ("2026-03-09", "2026-03-09T07:05:00Z"),
         ("2026-03-08", "2026-03-08T08:05:00Z"),  # 04:05: the clock has gone from 2 to 3
@@ -93,7 +93,7 @@ def test_a_job_is_late_an_hour_after_it_became_due_and_not_before(
     (line,) = late(capsys)
     assert (line["JobsLate"], line["program_id"], line["due_at"]) == (1, "shop-1", "2026-03-01T19:05:00Z")
     (directive,) = line["_aws"]["CloudWatchMetrics"]
-    assert directive["Metrics"] == [{"Name": "JobsLate", "Unit": "Count"}]
+    assert directive["Metrics"] == [{"Name": name, "Unit": "Count"} for name in ("NeedsAPerson", "JobsLate")]
     assert line[directive["Dimensions"][0][0]] == "test"
     worker.run()
     assert late(capsys) == []
@@ -109,7 +109,7 @@ def test_a_test_program_is_never_late(make_seller: Make, capsys: pytest.CaptureF
 def test_a_run_is_left_alone_until_nobody_has_touched_it_for_ten_minutes(
     real: RealTime, due: Due, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(levels, "PART", 1)
+    monkeypatch.setattr(distributors, "PART", 1)
     worker.deliver(due.message)
     assert worker.waiting(), "its parts"
     assert sent(worker) == []
@@ -120,10 +120,10 @@ def test_a_run_is_left_alone_until_nobody_has_touched_it_for_ten_minutes(
 
 
 def test_a_clock_whose_message_was_lost_is_moved_by_the_tick(due: Due, worker: Worker) -> None:
-    assert due.mei.get("/v1/test/clock")["moving_to"] == "2026-03-01T04:00:00Z"
+    assert due.mei.get("/v1/test/clock")["moving_to"] == "2026-02-28T20:30:00Z"
     assert sent(worker) == advance("shop-1")
     due.work()
-    assert due.mei.get("/v1/test/clock") == {"now": "2026-03-01T04:00:00Z", "moving_to": None}
+    assert due.mei.get("/v1/test/clock") == {"now": "2026-02-28T20:30:00Z", "moving_to": None}
     assert sent(worker) == []
 
 
