@@ -3,10 +3,9 @@
 What a part puts is named by distributor and day, so a part done twice, or by two at once, ends the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import islice
 from typing import Any, Final
 
 from chalicelib.distributors import service as distributors
@@ -18,9 +17,6 @@ from chalicelib.levels.tables import CloseItem, PartItem, StandingItem
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import clock, log
-
-PART: Final = 500
-"""Distributors in a part: some seconds of work."""
 
 LIVE_MARGIN: Final = timedelta(minutes=5)
 """How long after its instant a live program closes: what was told before it is stored and decided by then."""
@@ -63,12 +59,8 @@ def due_at(program: Program, day: date) -> datetime:
     return service.close_of(program, day - timedelta(days=1)) + margin
 
 
-def parts(program_id: str) -> Iterator[str]:
-    """After whom each part begins. Reads an index once through, 2,000 distributors or more a call."""
-    yield tables.START
-    for number, distributor_id in enumerate(distributors.ids_in_turn(program_id), start=1):
-        if number % PART == 0:
-            yield distributor_id
+parts: Final = distributors.parts
+"""After whom each part begins."""
 
 
 def decide_part(program: Program, closing: Closing, after: str) -> None:
@@ -76,8 +68,7 @@ def decide_part(program: Program, closing: Closing, after: str) -> None:
     terms, before = service.ladder(program), service.close_before(program, closing.first)
     counts: dict[str, Any] = dict.fromkeys(_COUNTED, 0)
     held: dict[str, set[int]] = {}
-    start = None if after == tables.START else after
-    for each in islice(distributors.in_turn(program.program_id, start), PART):
+    for each in distributors.in_part(program.program_id, after):
         counts["distributors"] += 1
         for standing in decide(program, each, before, closing, terms):
             counts["rises"] += standing.rank > standing.from_rank

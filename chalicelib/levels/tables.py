@@ -13,7 +13,7 @@ changes.
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
@@ -22,9 +22,6 @@ from chalicelib.ledger.model import Volume
 from chalicelib.levels.model import Cause, Grant, Standing, Sums
 from chalicelib.shared import clock
 from chalicelib.shared.tables import JsonAttribute, Revised, Table
-
-START: Final = "-"
-"""Stands for "from the beginning" where a distributor's id would: an sk is never empty, and `-` sorts before `dst_`."""
 
 
 class LevelsTable(Table):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from chalicelib.distributors import service as distributors
 from chalicelib.distributors.model import Distributor
 from chalicelib.levels import jobs, service
 from chalicelib.programs.model import Program
@@ -58,7 +59,7 @@ def close(program: Program, day: date, done: Callable[[int], None] = lambda coun
     with watched() as wire:
         for after in jobs.parts(program.program_id):
             jobs.decide_part(program, closing(program, day), after)
-            done(jobs.PART)
+            done(distributors.PART)
         counts = jobs.close(program, closing(program, day))
     return Close(
         counts["distributors"],

@@ -24,7 +24,7 @@ from tests.benchmarks.wire import Wire
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a crowd is walked through in several parts, as a large one is."""
-    monkeypatch.setattr(jobs, "PART", len(TWENTY))
+    monkeypatch.setattr(distributors, "PART", len(TWENTY))
     monkeypatch.setattr(distributors, "_AT_ONCE", len(TWENTY))
 
 

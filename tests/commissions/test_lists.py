@@ -1,11 +1,9 @@
-"""Lists of commissions, statements and orders, and who may see them."""
+"""Lists of commissions and orders, and who may see them."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from chalicelib.ledger.model import Account
 from tests.support_market import Market, at
 
 
@@ -163,84 +161,6 @@ def test_who_lost_an_order_still_sees_it(market: Market) -> None:
     market.attribute("A", "top")
     market.decide("A")
     assert market.get("/v1/orders/A", mine)["attribution"]["distributor_id"] == market.id("top")
-
-
-# Statements
-
-
-def statement(market: Market, name: str) -> list[Any]:
-    lines = list(market.get(f"/v1/distributors/{market.id(name)}/statement?limit=100")["data"])
-    assert [line["at"] for line in lines] == sorted((line["at"] for line in lines), reverse=True)
-    assert len({line["entry_id"] for line in lines}) == len(lines)
-    return lines
-
-
-def total(lines: list[Any], account: str) -> int:
-    credited = sum(line["amount_minor"] for line in lines if line["credit_account"] == account)
-    return credited - sum(line["amount_minor"] for line in lines if line["debit_account"] == account)
-
-
-def test_a_statement_lists_what_has_moved(busy: Market) -> None:
-    before = statement(busy, "middle")
-    assert (total(before, "pending"), total(before, "available")) == (200 + 200 + 1000, 0)
-    busy.move_to(days=8, minutes=13 * 60 + 59)
-    assert statement(busy, "middle") == before
-    busy.move_to(days=8, minutes=14 * 60)
-    after = statement(busy, "middle")
-    assert after[1:] == before
-    assert after[0] | {"entry_id": ""} == {
-        "entry_id": "", "at": "2026-03-12T16:00:00Z", "kind": "release", "cause": "completion", "order_id": "B",
-        "tier": 1, "debit_account": "pending", "credit_account": "available", "amount_minor": 1000,
-    }  # fmt: skip
-    assert (total(after, "pending"), total(after, "available")) == (400, 1000)
-
-
-def test_a_clawback_from_available_is_listed_with_its_bucket(market: Market) -> None:
-    market.tell("A", completed_at=at())
-    market.decide("A")
-    market.refund("A", "r-1", ("1", 4000))
-    market.decide("A")
-    assert [line["kind"] for line in statement(market, "seller")] == ["accrue"]
-    market.move_to(days=8)
-    lines = statement(market, "seller")
-    assert sorted(line["kind"] for line in lines) == ["accrue", "clawback", "release"]
-    assert (total(lines, "pending"), total(lines, "available")) == (0, 600)
-
-
-def test_statement_lines_sum_to_the_accounts_at_every_instant(market: Market) -> None:
-    story: list[Callable[[], Any]] = [
-        lambda: market.tell("A", ("x", 9999)),
-        lambda: market.tell("B", ("x", 777), completed_at=at()),
-        lambda: market.refund("A", "r-1", ("1", 3333)),
-        lambda: market.complete("A"),
-        lambda: market.refund("B", "r-1", ("1", 700)),
-        lambda: market.attribute("A", "middle"),
-        lambda: market.cancel("B"),
-        lambda: market.attribute("A", "seller", "no"),
-    ]
-    for day, tell in enumerate(story):
-        market.move_to(days=day * 3)
-        tell()
-        for order_id in "AB":
-            market.decide(order_id)
-        now = market.program.now()
-        for name in ("seller", "middle")[day % 2 :]:
-            lines, entries = statement(market, name), market.entries(name)
-            moved = [entry for entry in entries if entry.moves_at <= now]
-            assert len(lines) == len(moved)
-            for account in Account:
-                expected = sum(e.amount_minor for e in moved if e.credit is account)
-                expected -= sum(e.amount_minor for e in moved if e.debit is account)
-                assert total(lines, account) == expected
-    market.move_to(days=60)
-    for limit in (1, 3):
-        walked = market.walk(f"/v1/distributors/{market.id('seller')}/statement", limit=limit)
-        assert walked == statement(market, "seller")
-    sums = {}
-    for name in ("seller", "middle", "top"):
-        lines = statement(market, name)
-        sums[name] = (total(lines, "pending"), total(lines, "available"))
-    assert sums == {"seller": (0, 666), "middle": (0, 133), "top": (0, 66)}
 
 
 def test_a_list_goes_back_more_than_a_year(make_market: Callable[..., Market]) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from chalicelib.ledger import service
 from chalicelib.ledger.model import Account, Entry, Kind
-from chalicelib.ledger.service import DivergentReplay
+from chalicelib.ledger.service import DivergentReplay, Settled
 from chalicelib.ledger.tables import EntryItem, entry_item, entry_key, read_entry
+from chalicelib.shared.tables import Refused, transact
 from tests.support_meter import metered
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -36,6 +37,26 @@ def clawback(moves_at: datetime, **says: Any) -> Entry:
     return release(moves_at, **(values | {"counts_on": date(2026, 3, 10), "base_minor": -100, "count": -1} | says))
 
 
+def adjustment(debit: Account, credit: Account, **says: Any) -> Entry:
+    moved = {"kind": Kind.ADJUST, "debit": debit, "credit": credit, "about": "adj_1", "tier": 0}
+    return release(NOW + timedelta(days=1), **(moved | says))
+
+
+def withdrawn(kind: Kind, debit: Account, credit: Account, n: int = 1, move: int = 0, **says: Any) -> Entry:
+    values: dict[str, Any] = {"kind": kind, "debit": debit, "credit": credit, "n": n, "move": move, "about": "wdr_1"}
+    values |= {"tier": 0, "opens": False, "counts_on": None, "base_minor": 0, "count": 0, "paid_at": NOW}
+    return entry(**(values | says))
+
+
+WITHDRAWN = [
+    withdrawn(Kind.HOLD, Account.AVAILABLE, Account.HELD),
+    withdrawn(Kind.PAYOUT, Account.HELD, Account.PAID_OUT, 2, 0),
+    withdrawn(Kind.PAYOUT, Account.HELD, Account.TAX_PAYABLE, 2, 1),
+    withdrawn(Kind.PAYOUT, Account.HELD, Account.FEE, 2, 2),
+    withdrawn(Kind.RETURN, Account.PAID_OUT, Account.AVAILABLE, 3),
+    withdrawn(Kind.UNHOLD, Account.HELD, Account.AVAILABLE, 4),
+]
+
 ALL_KINDS = [
     entry(),
     entry(tier=3, base_minor=0, count=0, counts_on=None, opens=False),
@@ -44,10 +65,13 @@ ALL_KINDS = [
     ),
     release(NOW + timedelta(days=1, microseconds=7)),
     clawback(NOW + timedelta(days=2), amount_minor=10**18 - 1),
+    adjustment(Account.EXPENSE, Account.AVAILABLE),
+    adjustment(Account.AVAILABLE, Account.EXPENSE, about="adj_2"),
+    *WITHDRAWN,
 ]
 
 
-@pytest.mark.parametrize("one", ALL_KINDS, ids=lambda one: f"{one.kind}-{one.tier}-{one.debit}")
+@pytest.mark.parametrize("one", ALL_KINDS, ids=lambda one: f"{one.kind}-{one.debit}-{one.credit}-{one.tier}")
 def test_an_entry_is_read_back_as_it_was(one: Entry) -> None:
     service.post([one])
     stored = EntryItem.get(*entry_key(one))
@@ -65,8 +89,8 @@ def test_the_same_again_is_met_and_nothing_is_written() -> None:
 
 
 def test_only_what_is_missing_is_put() -> None:
-    service.post(ALL_KINDS[::2])
-    assert service.missing(ALL_KINDS)
+    service.post(ALL_KINDS[:-2])
+    assert service.missing(ALL_KINDS) == ALL_KINDS[-2:]
     with metered() as meter:
         service.post_missing(ALL_KINDS)
     assert meter.units == 2
@@ -95,17 +119,24 @@ def test_other_content_under_the_same_name_is_never_written(
     assert '"DivergentReplay": 1' in capsys.readouterr().out
 
 
+def test_entries_of_a_transaction_are_put_if_they_are_not_there() -> None:
+    transact(*service.entry_puts(WITHDRAWN))
+    assert service.missing(WITHDRAWN) == []
+    with pytest.raises(Refused):
+        transact(*service.entry_puts([replace(WITHDRAWN[0], amount_minor=6)]))
+
+
 def test_entry_ids_come_from_their_cause() -> None:
     ids = {one.entry_id for one in ALL_KINDS} | {entry(about="B").entry_id, entry(program_id="shop-2").entry_id}
     assert len(ids) == len(ALL_KINDS) + 2
     assert entry().entry_id == replace(entry(), amount_minor=9, at=NOW + timedelta(days=1)).entry_id
 
 
-def walked(limit: int, now: datetime = NOW, shards: int = 2) -> list[Entry]:
+def walked(limit: int, settled: Settled | None, shards: int = 2) -> list[Entry]:
     rows: list[Entry] = []
     places = None
     for _ in range(100):
-        found, places = service.statement(service.Holder("shop-1", "dst_1", "CNY", shards), now, limit, places)
+        found, places = service.statement(service.Holder("shop-1", "dst_1", "CNY", shards), settled, limit, places)
         assert len(found) <= limit
         rows += found
         if places is None:
@@ -121,9 +152,13 @@ def busy() -> list[Entry]:
         for i in range(4)
         for n, maker in enumerate(
             (
-                lambda n, i: entry(at=NOW - timedelta(hours=i), about=f"o{i}", shard=i % 2),
-                lambda n, i: release(NOW - timedelta(hours=20 * i - 30), about=f"o{i}", shard=i % 2),
-                lambda n, i: clawback(NOW - timedelta(hours=20 * i - 29), about=f"o{i}", n=2, shard=i % 2),
+                lambda n, i: entry(at=NOW + timedelta(hours=1 - i), about=f"o{i}", shard=i % 2),
+                lambda n, i: release(
+                    NOW - timedelta(hours=20 * i - 30), at=NOW - timedelta(hours=i), about=f"o{i}", shard=i % 2
+                ),
+                lambda n, i: clawback(
+                    NOW - timedelta(hours=20 * i - 29), at=NOW - timedelta(hours=i), about=f"o{i}", n=2, shard=i % 2
+                ),
             )
         )
     ]
@@ -137,21 +172,52 @@ def busy() -> list[Entry]:
     return made
 
 
+SETTLED = Settled(until=NOW, cutoff=NOW - timedelta(minutes=90))
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5, 100])
-def test_a_statement_is_what_has_moved_newest_first_over_all_shards_and_lists(busy: list[Entry], limit: int) -> None:
-    rows = walked(limit)
+@pytest.mark.parametrize("settled", [SETTLED, None])
+def test_a_statement_is_what_is_booked_at_once_and_what_is_settled_newest_first_over_all_shards(
+    busy: list[Entry], limit: int, settled: Settled | None
+) -> None:
+    listed = [
+        one
+        for one in busy
+        if one.available_at is None
+        or (settled is not None and one.available_at < settled.until and one.at < settled.cutoff)
+    ]
+    rows = walked(limit, settled)
     assert [one.moves_at for one in rows] == sorted((one.moves_at for one in rows), reverse=True)
-    assert sorted(rows, key=str) == sorted((one for one in busy if one.moves_at <= NOW), key=str)
+    assert sorted(rows, key=str) == sorted(listed, key=str)
 
 
-def test_money_moves_at_the_first_instant_of_its_bucket() -> None:
-    service.post([release(NOW)])
-    assert walked(5, NOW - timedelta(microseconds=1)) == []
-    assert len(walked(5, NOW)) == 1
+def test_a_settlement_up_to_a_midnight_is_without_what_moves_at_it() -> None:
+    service.post([release(NOW, at=NOW - timedelta(days=1)), *WITHDRAWN])
+    later = NOW + timedelta(days=1)
+    assert len(walked(5, Settled(NOW, later))) == len(WITHDRAWN)
+    assert len(walked(5, Settled(NOW + timedelta(microseconds=1), later))) == len(WITHDRAWN) + 1
+
+
+def test_what_was_decided_at_the_cutoff_or_later_is_for_the_next_settlement() -> None:
+    service.post([release(NOW - timedelta(days=1))])
+    assert walked(5, Settled(NOW, NOW)) == []
+    assert len(walked(5, Settled(NOW, NOW + timedelta(microseconds=1)))) == 1
+
+
+def test_withdrawals_are_found_by_their_first_hold() -> None:
+    again = withdrawn(Kind.HOLD, Account.AVAILABLE, Account.HELD, 5, at=NOW + timedelta(hours=2))
+    second = withdrawn(Kind.HOLD, Account.AVAILABLE, Account.HELD, about="wdr_2", at=NOW + timedelta(hours=1))
+    service.post([*WITHDRAWN, again, second])
+    holder = service.Holder("shop-1", "dst_1", "CNY", 2)
+    assert [one.about for one in service.held_since(holder, NOW)] == ["wdr_1", "wdr_2"]
+    assert [one.about for one in service.held_since(holder, NOW + timedelta(microseconds=1))] == ["wdr_2"]
+    (newest,), place = service.first_holds(holder, 1, None)
+    (oldest,), end = service.first_holds(holder, 1, place)
+    assert (newest.about, oldest.about, end) == ("wdr_2", "wdr_1", None)
 
 
 def test_the_first_entries_of_commissions_are_listed(busy: list[Entry]) -> None:
-    found, further = service.opened(service.Holder("shop-1", "dst_1", "CNY", 2), NOW, 3, None)
+    found, further = service.opened(service.Holder("shop-1", "dst_1", "CNY", 2), NOW + timedelta(hours=1), 3, None)
     assert [one.about for one in found] == ["o0", "o1", "o2"]
-    rest, end = service.opened(service.Holder("shop-1", "dst_1", "CNY", 2), NOW, 3, further)
+    rest, end = service.opened(service.Holder("shop-1", "dst_1", "CNY", 2), NOW + timedelta(hours=1), 3, further)
     assert ([one.about for one in rest], end) == (["o3"], None)

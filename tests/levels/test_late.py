@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.commissions import jobs as commissions
-from chalicelib.levels import jobs, tables
+from chalicelib.distributors import service as distributors
+from chalicelib.levels import jobs
 from chalicelib.programs import service as programs
 from chalicelib.shared import clock
 from tests.levels.seller import Seller
@@ -47,7 +48,7 @@ def test_a_close_that_is_repeated_later_finds_what_it_found(
     program = programs.get(seller.shop.program_id)
     day = clock.day("2026-03-05")
     before = seller.get(f"/v1/distributors/{seller.id}/levels")
-    jobs.decide_part(program, jobs.Closing(day, day, jobs.due_at(program, day)), tables.START)
+    jobs.decide_part(program, jobs.Closing(day, day, jobs.due_at(program, day)), distributors.START)
     assert seller.get(f"/v1/distributors/{seller.id}/levels") == before
     assert "DivergentReplay" not in capsys.readouterr().out
 
@@ -61,7 +62,7 @@ def test_what_was_decided_otherwise_holds_and_is_told(
     day = clock.day("2026-03-04")
     wrong = jobs.Closing(day, day, clock.read("2026-03-03T02:00:00Z"))
     seller.give(3)
-    jobs.decide_part(program, wrong, tables.START)
+    jobs.decide_part(program, wrong, distributors.START)
     seller.give(5)
     seller.clock("2026-03-04T12:00:00+08:00")
     assert seller.changes() == [("2026-03-04", 1, 3, "hand")]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.levels import jobs as levels
+from chalicelib.distributors import service as distributors
 from chalicelib.operations import jobs
 from chalicelib.programs.document import presets
 from chalicelib.shared.errors import NotFound
@@ -136,7 +136,7 @@ def test_runs_are_listed_the_last_due_first_by_pages(due: Due) -> None:
 
 
 def test_a_run_that_is_not_done_says_how_far_it_is(due: Due, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(levels, "PART", 1)
+    monkeypatch.setattr(distributors, "PART", 1)
     due.worker.deliver(due.message)
     newest = runs(due.mei)[-1]
     assert (newest["phase"], newest["finished_at"], newest["counts"]) == ("walk", None, {})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.commissions import service as decisions
-from chalicelib.levels import jobs as levels
+from chalicelib.distributors import service as distributors
 from chalicelib.operations import jobs
 from tests.operations.due import Due, RealTime
 from tests.support_clock import Worker
@@ -16,7 +16,7 @@ Message = dict[str, Any]
 @pytest.fixture
 def parts(due: Due, real: RealTime, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
     """The messages of the parts into which the walk is cut: two distributors, one a part, and what comes after them."""
-    monkeypatch.setattr(levels, "PART", 1)
+    monkeypatch.setattr(distributors, "PART", 1)
     monkeypatch.setattr(jobs, "_POLL_SECONDS", 0)
     worker.deliver(due.message)
     *found, going_on = sorted(worker.waiting(), key=lambda message: message["job"], reverse=True)
