@@ -16,6 +16,7 @@ from chalicelib.orders.routes import routes as orders
 from chalicelib.payouts.routes import routes as payouts
 from chalicelib.programs.routes import routes as programs
 from chalicelib.referrals.routes import routes as referrals
+from chalicelib.withdrawals.routes import routes as withdrawals
 
 app = Chalice(app_name="tributary")
 
@@ -40,5 +41,6 @@ app.register_blueprint(accounts.blueprint)
 app.register_blueprint(commissions.blueprint)
 app.register_blueprint(commissions_events)
 app.register_blueprint(ledger_events)
+app.register_blueprint(withdrawals.blueprint)
 app.register_blueprint(operations.blueprint)
 app.register_blueprint(operations_events)
