@@ -1,4 +1,4 @@
-"""The nouns of operations: runs of jobs."""
+"""The nouns of operations: jobs, when they are due, and runs of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,18 @@ from typing import Any
 
 
 class Job(StrEnum):
-    """What becomes due for a program."""
+    """What becomes due for a program. Of what is due at the same instant, the first here comes first."""
 
+    COMPLETION = "completion"
+    """Orders that nobody has marked completed complete themselves."""
     LEVELS = "levels"
     """The close: everybody's ranks of the days that are due."""
+    SETTLEMENT = "settlement"
+    """What has matured by a day is booked into everybody's balance."""
+    PAYOUTS = "payouts"
+    """Approved withdrawals are released; those under way are asked after."""
+    RECONCILIATION = "reconciliation"
+    """Orders, decisions, entries, balances and withdrawals are held against each other."""
 
 
 class Phase(StrEnum):
@@ -20,10 +28,19 @@ class Phase(StrEnum):
     PREPARE = "prepare"
     """What was told in time is decided first."""
     WALK = "walk"
-    """Distributor by distributor."""
+    """Distributor by distributor, order by order, withdrawal by withdrawal."""
     JUDGE = "judge"
     """Orders that were judged before the ranks were decided are judged again."""
     DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """That a job, about a day and perhaps the days after it, can be done from `at` on."""
+
+    job: Job
+    day: date
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +59,24 @@ class Run:
     touched_at: datetime
     finished_at: datetime | None
     counts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What holding everything against everything has found: at most 100 differences, and how many there are.
+
+    `totals_minor`: where all money that was ever accrued is, by account; they come to zero.
+    """
+
+    as_of: datetime
+    since: date | None
+    finished: bool
+    differences: tuple[Mapping[str, Any], ...]
+    found: int
+    totals_minor: Mapping[str, int]
+    counts: Mapping[str, int]
+
+    @property
+    def ok(self) -> bool:
+        """Whether it has found no difference."""
+        return not self.found

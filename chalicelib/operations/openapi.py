@@ -64,6 +64,12 @@ GROUPS: Final = (
     ),
     Group("commissions", "佣金", "What each order pays each distributor, with its derivation.", ("commissions",)),
     Group(
+        "accounts",
+        "账户",
+        "Corrections of balances by two people, and what there is to download.",
+        ("adjustments", "exports"),
+    ),
+    Group(
         "withdrawals",
         "提现与打款",
         "How money leaves: payout methods, withdrawals, files for banks.",
@@ -72,8 +78,8 @@ GROUPS: Final = (
     Group(
         "operations",
         "运维",
-        "Health, the clock of test programs, what couldn't be processed, and this description.",
-        ("health", "docs", "openapi.json", "jobs", "quarantine", "test"),
+        "Health, the clock of test programs, what was reconciled, what couldn't be processed, and this description.",
+        ("health", "docs", "openapi.json", "jobs", "reports", "quarantine", "test"),
     ),
 )
 """The order in which the API is told."""

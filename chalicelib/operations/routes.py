@@ -6,7 +6,8 @@ from pydantic import JsonValue
 
 from chalicelib.access.door import ROUTES, Call, Reply, Routes
 from chalicelib.operations import handbook, openapi, service
-from chalicelib.operations.model import Job, Phase, Run
+from chalicelib.operations.model import Job, Phase, Reconciled, Run
+from chalicelib.programs import service as programs
 from chalicelib.shared import http, pages
 from chalicelib.shared.quarantine import Quarantined
 from chalicelib.shared.version import VERSION
@@ -34,6 +35,12 @@ class ClockAnswer(http.Answer):
     moving_to: http.Shown | None
 
 
+class RunsQuery(http.ListQuery):
+    """Which runs."""
+
+    job: Job | None = None
+
+
 class RunAnswer(http.Answer):
     """A run of a job, about the days `first_day` to `last_day`. `due_at` is by the program's clock, the rest real time;
     `finished_at` null: it isn't done."""
@@ -57,6 +64,32 @@ class QuarantineAnswer(http.Answer):
     key: str
     reason: str
     record: dict[str, JsonValue]
+
+
+class DifferenceAnswer(http.Answer):
+    """That something isn't as it should be: an order, entry, commission or withdrawal, or a distributor's balance."""
+
+    kind: str
+    id: str
+    wanted_minor: int
+    found_minor: int
+
+
+class ReconciliationAnswer(http.Answer):
+    """What a reconciliation has found: at most 100 differences, and how many there are.
+
+    `totals_minor`: what all statements come to, by account; together zero. `since` null: it has looked at everything.
+    """
+
+    as_of: http.Shown
+    since: http.Day | None
+    finished: bool
+    ok: bool
+    differences: list[DifferenceAnswer]
+    found: int
+    currency: str
+    totals_minor: dict[str, int]
+    counts: dict[str, int]
 
 
 @routes.get("/health", "", answer=HealthAnswer)
@@ -91,11 +124,11 @@ def show_clock(call: Call) -> ClockAnswer:
     return ClockAnswer(now=program.now(), moving_to=program.moving_to)
 
 
-@routes.get("/v1/jobs", "O A", query=http.ListQuery, answer=http.Listed[RunAnswer])
-def list_jobs(call: Call, query: http.ListQuery) -> http.Listed[RunAnswer]:
+@routes.get("/v1/jobs", "O A", query=RunsQuery, answer=http.Listed[RunAnswer])
+def list_jobs(call: Call, query: RunsQuery) -> http.Listed[RunAnswer]:
     """The program's runs of jobs, the last due first."""
-    bound = ("jobs", call.program_id)
-    runs, place = service.list_runs(call.program_id, query.limit, pages.place(query.cursor, *bound))
+    bound = ("jobs", call.program_id, query.job)
+    runs, place = service.list_runs(call.program_id, query.job, query.limit, pages.place(query.cursor, *bound))
     return http.Listed(data=[_run(run) for run in runs], next_cursor=pages.cursor(place, *bound))
 
 
@@ -105,6 +138,32 @@ def list_quarantine(call: Call, query: http.ListQuery) -> http.Listed[Quarantine
     bound = ("quarantine", call.program_id)
     rows, place = service.list_quarantine(call.program_id, query.limit, pages.place(query.cursor, *bound))
     return http.Listed(data=[_quarantined(row) for row in rows], next_cursor=pages.cursor(place, *bound))
+
+
+@routes.post("/v1/reports/reconciliation", "O A", answer=ReconciliationAnswer, status=202)
+def start_reconciliation(call: Call) -> ReconciliationAnswer:
+    """Hold all orders, decisions, entries, balances and withdrawals against each other; a worker goes on with it."""
+    return _reconciled(call.program_id, service.reconcile(call.program_id))
+
+
+@routes.get("/v1/reports/reconciliation", "O A", answer=ReconciliationAnswer)
+def show_reconciliation(call: Call) -> ReconciliationAnswer:
+    """What the last reconciliation has found."""
+    return _reconciled(call.program_id, service.reconciled(call.program_id))
+
+
+def _reconciled(program_id: str, found: Reconciled) -> ReconciliationAnswer:
+    return ReconciliationAnswer(
+        as_of=found.as_of,
+        since=found.since,
+        finished=found.finished,
+        ok=found.ok,
+        differences=[DifferenceAnswer(**difference) for difference in found.differences],
+        found=found.found,
+        currency=programs.get(program_id).currency,
+        totals_minor=dict(found.totals_minor),
+        counts=dict(found.counts),
+    )
 
 
 def _run(run: Run) -> RunAnswer:

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from chalicelib.access.model import Caller
 from chalicelib.commissions import service as commissions
-from chalicelib.operations import jobs, tables
-from chalicelib.operations.model import Run
+from chalicelib.operations import jobs, reconciliation, tables
+from chalicelib.operations.model import Job, Reconciled, Run
 from chalicelib.operations.tables import RunItem
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program
@@ -39,11 +39,21 @@ def move_clock(caller: Caller, program_id: str, now: datetime) -> Program:
     return moving
 
 
-def list_runs(program_id: str, limit: int, place: Key | None) -> tuple[list[Run], Key | None]:
-    """A program's runs of jobs, the last due first, and where the list goes on."""
+def list_runs(program_id: str, job: Job | None, limit: int, place: Key | None) -> tuple[list[Run], Key | None]:
+    """A program's runs of one job or of all, the last due first, and where the list goes on. A page may be short."""
     found = RunItem.query(tables.runs_pk(program_id), scan_index_forward=False, last_evaluated_key=place)
-    items, further = page(found, limit)
+    items, further = page(found, limit, lambda item: job in (None, Job(item.job)))
     return [item.run() for item in items], further
+
+
+def reconcile(program_id: str) -> Reconciled:
+    """Begin to hold everything against everything; a worker goes on with it."""
+    return reconciliation.begin(programs.get(program_id)).reconciled()
+
+
+def reconciled(program_id: str) -> Reconciled:
+    """What the last reconciliation that is finished has found. Raises NotFound: there was none."""
+    return reconciliation.last(program_id)
 
 
 def list_quarantine(program_id: str, limit: int, place: Key | None) -> tuple[list[Quarantined], Key | None]:

@@ -1,25 +1,42 @@
-"""Recorded runs, in the `ops` table, kept for 400 days.
+"""Recorded runs and reconciliations, in the `ops` table, kept for 400 days.
 
-pk=`jobs#{program}`, sk=`{due at}#{job}#{last day}`, so that they sort as they fell due.
+| pk                          | sk                          | item                                                   |
+|-----------------------------|-----------------------------|--------------------------------------------------------|
+| `jobs#{program}`            | `{due at}#{job}#{last day}` | a run, so that they sort as they fell due              |
+| `done#{program}`            | job                         | up to which day a job is done that keeps nothing else  |
+| `reconciliation#{program}`  | its name                    | what a reconciliation has found                        |
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
-from chalicelib.operations.model import Job, Phase, Run
+from chalicelib.operations.model import Job, Phase, Reconciled, Run
 from chalicelib.shared import clock
 from chalicelib.shared.errors import Conflict
-from chalicelib.shared.tables import JsonAttribute, Revised
+from chalicelib.shared.tables import JsonAttribute, Revised, Table
 
 KEPT: Final = timedelta(days=400)
 
 
-class RunItem(Revised):
-    """A run. Whoever works on it replaces it after each stretch; who is overtaken by another worker stops."""
+class Progressing(Revised):
+    """What is worked on in stretches. Whoever works on it replaces it after each; who is overtaken by another stops."""
 
     room = "ops"
+
+    def replace(self) -> None:
+        """See `Revised`. What the SDK has sent again, because an answer was lost, meets itself: that is no conflict."""
+        try:
+            super().replace()
+        except Conflict:
+            stored = type(self).query(self.pk, type(self).sk == self.sk, consistent_read=True)
+            if [item.serialize() for item in stored] != [self.serialize()]:
+                raise
+
+
+class RunItem(Progressing):
+    """A run."""
 
     class Meta:
         """pynamodb's."""
@@ -40,15 +57,6 @@ class RunItem(Revised):
     touched_at = UnicodeAttribute()
     finished_at = UnicodeAttribute(null=True)
     expires_at = NumberAttribute()
-
-    def replace(self) -> None:
-        """See `Revised`. What the SDK has sent again, because an answer was lost, meets itself: that is no conflict."""
-        try:
-            super().replace()
-        except Conflict:
-            stored = type(self).query(self.pk, type(self).sk == self.sk, consistent_read=True)
-            if [item.serialize() for item in stored] != [self.serialize()]:
-                raise
 
     def run(self) -> Run:
         """The item as the room's noun."""
@@ -91,3 +99,67 @@ def last_run(program_id: str) -> RunItem | None:
     """The run that became due last, be it done or not; they are done one after the other."""
     newest = RunItem.query(runs_pk(program_id), scan_index_forward=False, limit=1, consistent_read=True)
     return next(iter(newest), None)
+
+
+class DoneItem(Table):
+    """Up to which day a job is done."""
+
+    room = "ops"
+
+    class Meta:
+        """pynamodb's."""
+
+    day = UnicodeAttribute()
+
+
+def last_done(program_id: str, job: Job) -> date | None:
+    """Up to which day a job is done that keeps nothing else; None: it never was."""
+    item = DoneItem.find(f"done#{program_id}", job.value, consistent=True)
+    return None if item is None else clock.day(item.day)
+
+
+def note_done(program_id: str, job: Job, last: date) -> None:
+    """Note that a job is done up to a day, unless it is done further."""
+    item = DoneItem(f"done#{program_id}", job.value, day=last.isoformat())
+    item.put_if(DoneItem.pk.does_not_exist() | (DoneItem.day < item.day))
+
+
+class ReportItem(Progressing):
+    """A reconciliation, finished or not."""
+
+    class Meta:
+        """pynamodb's."""
+
+    since = UnicodeAttribute(null=True)
+    """The first day whose orders it looks at; None: all."""
+    stage = UnicodeAttribute()
+    place = JsonAttribute(null=True)
+    found = NumberAttribute(default=0)
+    differences = JsonAttribute(default=list)
+    totals = JsonAttribute(default=dict)
+    counts = JsonAttribute(default=dict)
+    finished_at = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()
+
+    def reconciled(self) -> Reconciled:
+        """The item as the room's noun."""
+        return Reconciled(
+            clock.read(self.sk.partition("#")[0]),
+            clock.day(self.since) if self.since else None,
+            self.finished_at is not None,
+            tuple(self.differences),
+            int(self.found),
+            self.totals,
+            self.counts,
+        )
+
+
+def reports_pk(program_id: str) -> str:
+    """The partition of a program's reconciliations."""
+    return f"reconciliation#{program_id}"
+
+
+def new_report(program_id: str, name: str, since: str | None, stage: str) -> ReportItem:
+    """A reconciliation that begins now. Its name begins with the instant that it is as of."""
+    kept_until = int((clock.now() + KEPT).timestamp())
+    return ReportItem(reports_pk(program_id), name, since=since, stage=stage, expires_at=kept_until)

@@ -63,6 +63,11 @@ def keys_of(program_id: str, source: str) -> set[str]:
     return {item.key for item in items}
 
 
+def is_any(program_id: str) -> bool:
+    """Whether anything of a program's can't be processed."""
+    return any(QuarantineItem.query(f"quarantine#{program_id}", limit=1, consistent_read=True))
+
+
 def listed(program_id: str, limit: int, place: Key | None) -> tuple[list[Quarantined], Key | None]:
     """A program's quarantined records, by source and key, and where the list goes on."""
     items, further = page(QuarantineItem.query(f"quarantine#{program_id}", last_evaluated_key=place), limit)

@@ -60,7 +60,7 @@ def test_while_it_moves_a_later_target_is_taken_and_an_earlier_one_refused(shop:
     assert (earlier.status, earlier.code) == (409, "clock_goes_forward")
     until(shop.clock, lambda it: it["moving_to"] is None)
     assert shop.clock()["now"] == "2026-03-24T02:00:00Z"
-    days = [(run["first_day"], run["last_day"]) for run in shop.all("/v1/jobs")][::-1]
+    days = [(run["first_day"], run["last_day"]) for run in shop.all("/v1/jobs?job=levels")][::-1]
     assert (days[0][0], days[-1][1]) == ("2026-03-05", "2026-03-24"), "each day once, whoever asked for it"
     assert all(next_day(last) == first for (_, last), (first, _) in pairwise(days))
 
@@ -109,7 +109,7 @@ def test_a_story_told_twice_ends_the_same(make_shop: MakeShop) -> None:
         shop.refund("A2", "r", ("1", 150_000, 0), at="2026-03-31T21:00:00+08:00")
         settled("A2")
         shop.move_clock("2026-05-01T12:00:00+08:00")
-        runs = [(run["first_day"], run["last_day"], run["due_at"], run["counts"]) for run in shop.all("/v1/jobs")]
+        runs = [(run["first_day"], run["last_day"], run["due_at"], run["counts"]) for run in shop.all("/v1/jobs?job=levels")]
         sums = [
             sum(amount * ((credit == "pending") - (debit == "pending")) for _, debit, credit, amount in lines)
             for lines in (shop.statement(mei), shop.statement(li))

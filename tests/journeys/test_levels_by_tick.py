@@ -54,7 +54,7 @@ def test_a_clock_whose_message_was_lost_is_moved_by_the_tick(
     until(shop.clock, lambda it: it == {"now": "2026-03-05T04:00:00Z", "moving_to": None})
     assert shop.changes(mei) == [("2026-03-05", 1, 4, "rocket")]
     tick(stage)
-    assert len(list(shop.all("/v1/jobs"))) == 1
+    assert len(list(shop.all("/v1/jobs?job=levels"))) == 1
 
 
 def test_a_walk_over_more_than_a_part_has_is_done_in_parts(shop: Shop, stage: Stage) -> None:
@@ -64,7 +64,7 @@ def test_a_walk_over_more_than_a_part_has_is_done_in_parts(shop: Shop, stage: St
     shop.sells("A", 500_000, NOW, mei)
     shop.move_clock("2026-03-05T12:00:00+08:00")
     assert shop.changes(mei) == [("2026-03-05", 1, 4, "rocket")]
-    (run,) = shop.all("/v1/jobs")
+    (run,) = shop.all("/v1/jobs?job=levels")
     assert run["counts"] == {"distributors": CROWD + 1, "rises": 1, "falls": 0, "hands": 0}
 
 

@@ -45,7 +45,7 @@ def test_each_program_closes_its_days_by_its_own_midnights(make_seller: MakeSell
     for zone in ("Asia/Shanghai", NEW_YORK):
         seller = make_seller(program_id=zone[-4:], timezone=zone, now="2026-03-05T20:00:00Z")
         seller.wait("2026-03-07T08:00:00Z")
-        rows = seller.get("/v1/jobs")["data"]
+        rows = seller.get("/v1/jobs?job=levels")["data"]
         closed[zone] = [(row["first_day"], row["last_day"], row["due_at"]) for row in rows]
     assert closed == {
         "Asia/Shanghai": [("2026-03-07", "2026-03-07", "2026-03-06T19:00:00Z")],

@@ -26,7 +26,7 @@ class RealTime:
 
 
 class Due:
-    """A test program on the way from 00:30 to noon of 1 March, by one message that nobody has worked on yet.
+    """A test program on the way from 02:30 to 04:30 of 1 March, by one message that nobody has worked on yet.
 
     At that close `li` rises from 1 to 4, by an order of 28 February that was told late; `mei` has missed February and
     falls from 4 to 3. Both have an order of 00:20: `li`'s was judged with rank 1, so it is judged again; `mei`'s
@@ -38,12 +38,12 @@ class Due:
         self.li = Seller(mei.api, mei.shop, worker, name="li")
         mei.sells("M", 500_000, "2026-01-30T10:00:00+08:00")
         mei.clock("2026-02-28T10:00:00+08:00")
-        mei.clock("2026-03-01T00:30:00+08:00")
+        mei.clock("2026-03-01T02:30:00+08:00")
         self.li.sells("P", 100_000, "2026-03-01T00:20:00+08:00")
         self.li.refund("P", "r", 10_000, "2026-03-01T00:25:00+08:00", decided=False)
         mei.sells("Q", 100_000, "2026-03-01T00:20:00+08:00")
         self.li.sells("L", 500_000, "2026-02-28T23:00:00+08:00")
-        body = {"now": "2026-03-01T12:00:00+08:00"}
+        body = {"now": "2026-03-01T04:30:00+08:00"}
         assert mei.api.post("/v1/test/clock", body, mei.shop.operator).status == 202
         (self.message,) = worker.waiting()
         with rewound():
@@ -68,4 +68,5 @@ class Due:
         assert self.li.changes() == [("2026-03-01", 1, 4, "rocket")]
         assert self.mei.changes()[-1] == ("2026-03-01", 4, 3, "snail")
         assert (self.li.level_of("P"), self.mei.level_of("Q")) == ((4, 800, 7200), (3, 600, 6000))
-        assert self.mei.get("/v1/jobs")["data"][0]["counts"] == {"distributors": 2, "rises": 1, "falls": 1, "hands": 0}
+        newest = self.mei.get("/v1/jobs")["data"][0]
+        assert newest["counts"] == {"distributors": 2, "rises": 1, "falls": 1, "hands": 0}

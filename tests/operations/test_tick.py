@@ -53,6 +53,8 @@ def test_a_live_program_closes_five_minutes_after_its_instant_in_its_own_time_zo
     for name in ("sh", "ka", "ny"):
         offset = zones[name][1]
         real.to(f"2026-03-02T03:04:59{offset}")
+        jobs.tick()
+        worker.run()
         assert sent(worker) == []
         real.to(f"2026-03-02T03:05:00{offset}")
         assert sent(worker) == advance(name)
@@ -87,11 +89,12 @@ def test_a_job_is_late_an_hour_after_it_became_due_and_not_before(
     real: RealTime, make_live: Make, worker: Worker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_live()
-    real.to("2026-03-02T04:04:59+08:00")
+    real.to("2026-03-02T00:59:59+08:00")
     assert late(capsys) == []
-    real.to("2026-03-02T04:05:00+08:00")
+    real.to("2026-03-02T01:00:00+08:00")
     (line,) = late(capsys)
-    assert (line["JobsLate"], line["program_id"], line["due_at"]) == (1, "shop-1", "2026-03-01T19:05:00Z")
+    assert (line["JobsLate"], line["program_id"], line["due_at"]) == (1, "shop-1", "2026-03-01T16:00:00Z")
+    assert line["late"] == "completion"
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Metrics"] == [{"Name": name, "Unit": "Count"} for name in ("NeedsAPerson", "JobsLate")]
     assert line[directive["Dimensions"][0][0]] == "test"

@@ -75,7 +75,7 @@ def test_a_part_that_comes_after_the_next_days_are_closed_writes_nothing(
     due: Due, parts: list[Message], worker: Worker
 ) -> None:
     worker.deliver(*parts, due.message)
-    due.li.sells("N", 2_000_000, "2026-03-01T12:00:00+08:00")
+    due.li.sells("N", 2_000_000, "2026-03-01T04:30:00+08:00")
     due.li.clock("2026-03-03T12:00:00+08:00")
     before = due.kept()
     worker.deliver(*parts)

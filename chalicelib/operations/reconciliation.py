@@ -1,0 +1,156 @@
+"""Reconciliation: orders = decisions = entries = settled = balances + payouts, of one program, in stretches.
+
+It only reads. A difference is a bug or damage, never the day's business: what was told in the last minutes, and what
+is moving while it is looked at, is left for the next time. While the last one is red, nothing is settled.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from itertools import islice
+from typing import Final
+
+from chalicelib.accounts import proof as accounts
+from chalicelib.commissions import proof as commissions
+from chalicelib.commissions import service as decisions
+from chalicelib.commissions.service import DayPlace
+from chalicelib.distributors import service as distributors
+from chalicelib.ledger.proof import Difference
+from chalicelib.operations import tables
+from chalicelib.operations.model import Job, Reconciled
+from chalicelib.operations.tables import ReportItem
+from chalicelib.programs.model import Program
+from chalicelib.shared import clock, log, queue
+from chalicelib.shared.errors import Code, NotFound
+from chalicelib.withdrawals import proof as withdrawals
+
+LISTED_MAX: Final = 100
+"""How many differences are kept; the others are counted."""
+
+_AGAIN: Final = timedelta(days=3)
+"""How many days before the last reconciliation the daily one looks at again."""
+_ORDERS, _ACCOUNTS, _DONE = "orders", "accounts", "done"
+_AT_ONCE: Final = 25
+
+
+def of_day(program: Program, day: date) -> ReportItem:
+    """A day's reconciliation: the one that was begun, else a new one of what happened since the last."""
+    last = tables.last_done(program.program_id, Job.RECONCILIATION)
+    since = None if last is None else (last - _AGAIN).isoformat()
+    at = program.midnight(day)
+    report = find(program.program_id, clock.stored(at))
+    if report is None:
+        report = tables.new_report(program.program_id, clock.stored(at), since, _ORDERS)
+        report.replace()
+    return report
+
+
+def begin(program: Program) -> ReportItem:
+    """Begin a reconciliation of everything, and have a worker go on with it."""
+    # A test program's clock may stand still between two of them.
+    name = f"{clock.stored(program.now())}#{clock.stored(clock.now())}"
+    report = tables.new_report(program.program_id, name, None, _ORDERS)
+    report.replace()
+    set_going(program.program_id, name)
+    return report
+
+
+def set_going(program_id: str, name: str) -> None:
+    """Have a worker go on with a reconciliation."""
+    queue.send({"job": "reconcile", "program_id": program_id, "name": name})
+
+
+def find(program_id: str, name: str) -> ReportItem | None:
+    """A reconciliation, by its name: the instant that it is as of, and when it was asked for if it was."""
+    return ReportItem.find(tables.reports_pk(program_id), name, consistent=True)
+
+
+def last(program_id: str) -> Reconciled:
+    """The last one that is finished. Raises NotFound."""
+    for item in ReportItem.query(tables.reports_pk(program_id), scan_index_forward=False, consistent_read=True):
+        if item.finished_at is not None:
+            return item.reconciled()
+    raise NotFound(Code.NOT_FOUND, "Nothing was reconciled yet.")
+
+
+def is_red(program_id: str) -> bool:
+    """Whether the last reconciliation that is finished has found a difference."""
+    try:
+        return not last(program_id).ok
+    except NotFound:
+        return False
+
+
+def go_on(program: Program, report: ReportItem, deadline: float) -> bool:
+    """Go on with a reconciliation for a stretch, at least by a step. False: it isn't finished."""
+    while report.stage != _DONE:
+        (_look_at_orders if report.stage == _ORDERS else _look_at_accounts)(program, report)
+        if report.stage != _DONE and time.monotonic() > deadline:
+            report.replace()
+            return False
+    if report.finished_at is None:
+        report.finished_at = clock.stored(clock.now())
+        report.replace()
+        _tell(program, report)
+    return True
+
+
+def _tell(program: Program, report: ReportItem) -> None:
+    log.info("reconciled", program_id=program.program_id, as_of=report.sk, found=int(report.found))
+    if report.found:
+        log.count("ReconciliationRed", program_id=program.program_id)
+
+
+def _look_at_orders(program: Program, report: ReportItem) -> None:
+    """The next hundred of the orders that were paid since."""
+    first = _since(program, report)
+    last_day = program.local_day(program.now() + clock.AHEAD_MAX)
+    place = DayPlace(clock.day(report.place[0]), report.place[1], 0) if report.place else None
+    page = next(decisions.pages_paid(program, first, last_day, place), None)
+    if page is None:
+        report.stage, report.place = _ACCOUNTS, None
+        return
+    paid, after = page
+    _count(report, orders=len(paid))
+    _note(report, commissions.of_orders(program, paid))
+    report.place = [after.day.isoformat(), after.places]
+
+
+def _look_at_accounts(program: Program, report: ReportItem) -> None:
+    """The next accounts, with the orders that were booked on them since, and the withdrawals that moved them."""
+    some = list(islice(distributors.in_turn(program.program_id, report.place), _AT_ONCE))
+    since = program.midnight(_since(program, report))
+    for distributor in some:
+        proven = accounts.of_account(program, distributor)
+        _note(report, proven.differences)
+        _note(report, commissions.of_entries(program, distributor.distributor_id, proven.entries, since))
+        _note(report, withdrawals.of_account(program, distributor, proven.balance))
+        _count(report, accounts=1, entries=len(proven.entries))
+        report.totals = _sum(report.totals, {account.value: amount for account, amount in proven.totals_minor.items()})
+    report.place = some[-1].distributor_id if some else None
+    if len(some) < _AT_ONCE:
+        report.stage, report.place = _DONE, None
+
+
+def _since(program: Program, report: ReportItem) -> date:
+    """The first day that is looked at: nothing is paid for before there is a plan."""
+    first = min((mark.effective_at for mark in program.plans), default=program.created_at)
+    begins = program.local_day(max(first, program.created_at - clock.BACK_MAX))
+    return begins if report.since is None else max(begins, clock.day(report.since))
+
+
+def _count(report: ReportItem, **more: int) -> None:
+    report.counts = _sum(report.counts, more)
+
+
+def _sum(known: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {name: known.get(name, 0) + more.get(name, 0) for name in {**known, **more}}
+
+
+def _note(report: ReportItem, differences: Iterable[Difference]) -> None:
+    for one in differences:
+        report.found += 1
+        log.error("difference", report=report.pk, what=one.kind, id=one.id)
+        if len(report.differences) < LISTED_MAX:
+            row = {"kind": one.kind, "id": one.id, "wanted_minor": one.wanted_minor, "found_minor": one.found_minor}
+            report.differences = [*report.differences, row]
