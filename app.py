@@ -25,7 +25,7 @@ app = Chalice(app_name="tributary")
 app.api.cors = CORSConfig(
     allow_origin="*",
     allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
-    expose_headers=["X-Request-Id"],
+    expose_headers=["X-Request-Id", "X-Next-Cursor"],
     max_age=600,
 )
 

@@ -5,8 +5,8 @@ and `query` where it declares them; it calls one service function and shapes the
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
@@ -43,6 +43,13 @@ class Call:
     idempotency_key: str | None
 
     @property
+    def needed_key(self) -> str:
+        """The Idempotency-Key of a write that moves money. Raises Malformed `idempotency_key_needed`."""
+        if self.idempotency_key is None:
+            raise Malformed(Code.IDEMPOTENCY_KEY_NEEDED, "Send an Idempotency-Key: a repeat could move money twice.")
+        return self.idempotency_key
+
+    @property
     def program_id(self) -> str:
         """The caller's program. Raises Forbidden for the platform's keys, which are of none."""
         if self.caller.program_id is None:
@@ -62,6 +69,12 @@ class Reply:
     status: int
     body: BaseModel | str | bytes | None
     kind: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def table(cls, text: str, next_cursor: str | None) -> "Reply":
+        """A table as CSV; where it goes on is told in the header `X-Next-Cursor`, left out at the end."""
+        return cls(200, text, http.CSV, {} if next_cursor is None else {http.NEXT_CURSOR: next_cursor})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,9 @@ def _serve(route: Route, view: View, request: Request, path_ids: dict[str, str])
         log.error("internal_error", trace=True, request_id=request_id, route=route.path)
         return _problem(route, _Internal(), request_id)
     log.info("request", route=f"{route.method} {route.path}", status=reply.status, request_id=request_id)
-    return http.respond(reply.status, reply.body, request_id, reply.kind)
+    response = http.respond(reply.status, reply.body, request_id, reply.kind)
+    response.headers.update(reply.headers)
+    return response
 
 
 def _of_the_store(error: PynamoDBException, route: Route, request: Request, request_id: str) -> DomainError:

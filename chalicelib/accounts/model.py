@@ -132,3 +132,16 @@ class Adjustment:
     approved_at: datetime | None
     available_at: datetime | None
     """The midnight whose settlement books it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentFilter:
+    """Which adjustments a list shows; None: all."""
+
+    status: AdjustmentStatus | None = None
+    distributor_id: str | None = None
+
+    def takes(self, adjustment: Adjustment) -> bool:
+        """Whether the list shows this one."""
+        of_status = self.status in (None, adjustment.status)
+        return of_status and self.distributor_id in (None, adjustment.distributor_id)

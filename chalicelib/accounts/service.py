@@ -1,27 +1,39 @@
-"""Accounts: where a distributor's money stands, its statement, and moving it together with what moves it."""
+"""Accounts: where a distributor's money stands, its statement, moves of withdrawals, adjustments by people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Final
 
+from chalicelib.access import service as access
+from chalicelib.access.model import Caller
 from chalicelib.accounts import rules, tables
-from chalicelib.accounts.model import Balance, Days, Move
-from chalicelib.accounts.tables import BalanceItem, SettlementItem
+from chalicelib.accounts.model import (
+    Adjustment,
+    AdjustmentFilter,
+    AdjustmentKind,
+    AdjustmentStatus,
+    Balance,
+    Days,
+    Move,
+)
+from chalicelib.accounts.tables import AdjustmentItem, AskedItem, BalanceItem, SettlementItem
 from chalicelib.distributors import service as distributors
 from chalicelib.distributors.model import Distributor
 from chalicelib.ledger import service as ledger
-from chalicelib.ledger.model import Entry, Kind
+from chalicelib.ledger.model import Account, Entry, Kind
 from chalicelib.ledger.service import Holder, Places, Settled
 from chalicelib.programs.model import Program
-from chalicelib.shared import clock, ids
-from chalicelib.shared.errors import Code, Conflict
-from chalicelib.shared.tables import Key, Put
+from chalicelib.shared import clock, http, ids
+from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
+from chalicelib.shared.tables import Key, Put, Refused, Table, changed_meanwhile, page, transact
 
 KEYS_KEPT: Final = timedelta(hours=24)
 """How long an account knows an Idempotency-Key, by the program's clock."""
 
+_ATTEMPTS: Final = 5
+"""How often a write that somebody else was faster with is tried on what is there then."""
 _DIGITS: Final = 24
 """How much of a digest is kept: 96 bits tell some hundred keys apart."""
 _DAY: Final = timedelta(days=1)
@@ -53,8 +65,7 @@ class OpenAccount:
             return None
         asked, made_id, _ = known
         if asked != _digest(*content):
-            said = "This Idempotency-Key has asked for something else before."
-            raise Conflict(Code.EXISTS_WITH_DIFFERENT_CONTENT, said)
+            raise _asked_otherwise()
         return str(made_id)
 
     def remember(self, actor: str, idempotency_key: str, made_id: str, *content: str) -> None:
@@ -125,6 +136,164 @@ def statement(
     return ledger.statement(holder, settled, limit, places)
 
 
+# Adjustments
+
+
+def request_adjustment(
+    caller: Caller, program: Program, distributor_id: str, amount_minor: int, reason: str, idempotency_key: str
+) -> tuple[Adjustment, bool]:
+    """Ask to add an amount to a distributor's account, or to take it (negative); False: this key has asked before.
+
+    Raises Invalid `unknown_distributor`, Conflict `exists_with_different_content`, `changed_meanwhile`.
+    """
+    if distributors.find(program.program_id, distributor_id) is None:
+        wrong = FieldError(http.pointer("distributor_id"), Code.UNKNOWN_DISTRIBUTOR, "There is no such distributor.")
+        raise Invalid(Code.UNKNOWN_DISTRIBUTOR, wrong.message, [wrong])
+    wanted = _Wanted(AdjustmentKind.CORRECTION, distributor_id, reason, idempotency_key)
+    return _request(caller, program, wanted, str(amount_minor), lambda: amount_minor)
+
+
+def request_write_off(
+    caller: Caller, program: Program, distributor_id: str, reason: str, idempotency_key: str
+) -> tuple[Adjustment, bool]:
+    """Ask to give up a distributor's debt, exactly as it is now; False: this key has asked before.
+
+    Raises NotFound, Conflict `no_debt`, `exists_with_different_content`, `changed_meanwhile`.
+    """
+    holder = distributors.holder(program, distributors.get(program.program_id, distributor_id))
+
+    def debt() -> int:
+        owed = _debt(program, holder, balance_item(holder).balance())
+        if not owed:
+            raise Conflict(Code.NO_DEBT, "The balance isn't below zero.")
+        return owed
+
+    wanted = _Wanted(AdjustmentKind.WRITE_OFF, distributor_id, reason, idempotency_key)
+    return _request(caller, program, wanted, "", debt)
+
+
+def approve_adjustment(caller: Caller, program: Program, adjustment_id: str) -> Adjustment:
+    """Approve what somebody else has asked for: one entry, settled at the next midnight. Again: nothing more happens.
+
+    Raises NotFound, Conflict `same_actor`, `wrong_status` (somebody else has approved it), `no_debt` (it writes off
+    more than is owed by now), `changed_meanwhile`.
+    """
+    for _ in range(_ATTEMPTS):
+        item = _adjustment_item(program.program_id, adjustment_id)
+        if item.approved_by == caller.actor:
+            return item.adjustment()
+        if item.approved_by is not None:
+            raise Conflict(Code.WRONG_STATUS, f"{item.approved_by} has approved this before.")
+        if item.requested_by == caller.actor:
+            raise Conflict(Code.SAME_ACTOR, "Whoever asked for it can't approve it.")
+        try:
+            transact(*_approval(caller, program, item))
+        except Refused:
+            continue
+        return item.adjustment()
+    raise changed_meanwhile()
+
+
+def list_adjustments(
+    program_id: str, which: AdjustmentFilter, limit: int, place: Key | None
+) -> tuple[list[Adjustment], Key | None]:
+    """A program's adjustments, newest first, and where the list goes on. A page may be short."""
+    pk = tables.adjustments_pk(program_id)
+    found = AdjustmentItem.query(pk, scan_index_forward=False, last_evaluated_key=place)
+    items, further = page(found, limit, lambda item: which.takes(item.adjustment()))
+    return [item.adjustment() for item in items], further
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    kind: AdjustmentKind
+    distributor_id: str
+    reason: str
+    idempotency_key: str
+
+
+def _request(
+    caller: Caller, program: Program, wanted: _Wanted, told: str, amount: Callable[[], int]
+) -> tuple[Adjustment, bool]:
+    pk, sk = tables.asked_pk(program.program_id), ids.digest(caller.actor, wanted.idempotency_key).hex()
+    content = ids.digest(wanted.kind, wanted.distributor_id, told, wanted.reason).hex()
+    for _ in range(_ATTEMPTS):
+        before = AskedItem.find(pk, sk, consistent=True)
+        if before is not None:
+            if before.content != content:
+                raise _asked_otherwise()
+            return _adjustment_item(program.program_id, before.adjustment_id).adjustment(), False
+        item = _new_adjustment(caller, program, wanted, amount())
+        asked = AskedItem(pk, sk, content=content, adjustment_id=item.sk)
+        row = _row(caller, program, "adjustment.request", item)
+        try:
+            transact(Put(item, item.next_revision()), Put(asked), Put(row))
+        except Refused:
+            continue
+        return item.adjustment(), True
+    raise changed_meanwhile()
+
+
+def _new_adjustment(caller: Caller, program: Program, wanted: _Wanted, amount_minor: int) -> AdjustmentItem:
+    return AdjustmentItem(
+        tables.adjustments_pk(program.program_id),
+        ids.new("adj"),
+        distributor_id=wanted.distributor_id,
+        kind=wanted.kind.value,
+        amount_minor=amount_minor,
+        currency=program.currency,
+        reason=wanted.reason,
+        status=AdjustmentStatus.REQUESTED.value,
+        requested_by=caller.actor,
+        requested_at=clock.stored(program.now()),
+    )
+
+
+def _approval(caller: Caller, program: Program, item: AdjustmentItem) -> list[Put]:
+    """All that is written when an adjustment is approved."""
+    holder = distributors.holder(program, distributors.get(program.program_id, item.distributor_id))
+    parts: list[Put] = []
+    if item.kind == AdjustmentKind.WRITE_OFF:
+        stands = balance_item(holder)
+        if _debt(program, holder, stands.balance()) < item.amount_minor:
+            raise Conflict(Code.NO_DEBT, "Less than this is owed by now.")
+        # Changes no amount. But of two write-offs of one debt, the other one is refused and finds this one's entry.
+        parts.append(Put(stands, stands.next_revision()))
+    now = program.now()
+    item.status = AdjustmentStatus.APPROVED.value
+    item.approved_by, item.approved_at = caller.actor, clock.stored(now)
+    item.available_at = clock.stored(midnight_after(program, program.local_day(now)))
+    entry = _adjusting(holder, item.adjustment())
+    row = _row(caller, program, "adjustment.approve", item)
+    return [Put(item, item.next_revision()), *ledger.entry_puts([entry]), Put(row), *parts]
+
+
+def _debt(program: Program, holder: Holder, stands: Balance) -> int:
+    """How far available is below zero, counting adjustments that are approved and wait for their settlement."""
+    tomorrow = program.local_day(program.now()) + _DAY
+    entries = ledger.bucketed(holder, read_again_from(program, stands), midnight_after(program, tomorrow))
+    return max(0, -(stands.available_minor + rules.unsettled_adjustments(stands, entries, program.timezone)))
+
+
+def _adjustment_item(program_id: str, adjustment_id: str) -> AdjustmentItem:
+    item = AdjustmentItem.find(tables.adjustments_pk(program_id), adjustment_id, consistent=True)
+    if item is None:
+        raise NotFound(Code.NOT_FOUND, f"There is no adjustment {adjustment_id}.")
+    return item
+
+
+def _row(caller: Caller, program: Program, action: str, item: AdjustmentItem) -> Table:
+    about: dict[str, object] = {
+        "distributor_id": item.distributor_id,
+        "kind": item.kind,
+        "amount_minor": int(item.amount_minor),
+    }
+    return access.audit_row(caller, program.now(), action, item.sk, reason=item.reason, detail=about)
+
+
+# What is kept
+
+
 def balance_item(holder: Holder) -> BalanceItem:
     """What is kept of an account; a new item if nothing is yet. Read consistently."""
     pk = tables.account_pk(holder.program_id, holder.distributor_id, holder.currency)
@@ -172,6 +341,35 @@ def _entry(holder: Holder, move: Move, about: str, n: int, i: int, at: datetime)
         available_at=None,
         move=i,
     )
+
+
+def _adjusting(holder: Holder, adjustment: Adjustment) -> Entry:
+    adds = adjustment.amount_minor > 0
+    at, moves_at = adjustment.approved_at, adjustment.available_at
+    assert at is not None  # noqa: S101  (it has just been approved)
+    return Entry(
+        program_id=holder.program_id,
+        distributor_id=holder.distributor_id,
+        shard=0,
+        currency=holder.currency,
+        kind=Kind.ADJUST,
+        debit=Account.EXPENSE if adds else Account.AVAILABLE,
+        credit=Account.AVAILABLE if adds else Account.EXPENSE,
+        amount_minor=abs(adjustment.amount_minor),
+        about=adjustment.adjustment_id,
+        n=1,
+        tier=0,
+        cause=adjustment.kind,
+        at=at,
+        paid_at=at,
+        opens=False,
+        available_at=moves_at,
+    )
+
+
+def _asked_otherwise() -> Conflict:
+    said = "This Idempotency-Key has asked for something else before."
+    return Conflict(Code.EXISTS_WITH_DIFFERENT_CONTENT, said)
 
 
 def _digest(*parts: str) -> str:

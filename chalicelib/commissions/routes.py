@@ -1,11 +1,12 @@
 """Commissions and explanations over HTTP; and single orders, which are shown to who earns from them."""
 
 import re
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from chalicelib.access.door import Call, Routes
+from chalicelib.access.door import Call, Reply, Routes
 from chalicelib.commissions import service
 from chalicelib.commissions.model import Beneficiary, Commission, CommissionStatus, Decision, Share, TierTarget
 from chalicelib.commissions.service import DayPlace, Explanation, Wanted
@@ -24,7 +25,7 @@ routes = Routes(__name__)
 _COMMISSION_ID = re.compile(r"com_([1-3])_([0-9A-HJKMNP-TV-Z]{26})_(.+)")
 
 
-class CommissionsQuery(http.ListQuery):
+class CommissionFilters(http.Query):
     """Which commissions. `from` and `to` are half-open on `paid_at`."""
 
     distributor_id: http.ExternalId | None = None
@@ -36,6 +37,19 @@ class CommissionsQuery(http.ListQuery):
     def wanted(self) -> Wanted:
         """The filters as the service takes them."""
         return Wanted(self.status, self.since, self.until)
+
+    def bound(self, program_id: str, mine: str | None) -> tuple[object, ...]:
+        """What a cursor of such a list is bound to."""
+        filters = self.model_dump(mode="json", exclude={"limit", "cursor"})
+        return "commissions", program_id, mine, sorted(filters.items(), key=str)
+
+
+class CommissionsQuery(CommissionFilters, http.ListQuery):
+    """Which commissions, and how many at once."""
+
+
+class CommissionsExportQuery(CommissionFilters, http.ExportQuery):
+    """Which commissions."""
 
 
 class CommissionAnswer(http.Answer):
@@ -127,19 +141,20 @@ def list_commissions(call: Call, query: CommissionsQuery) -> http.Listed[Commiss
     mine = call.caller.distributor_id or query.distributor_id
     if query.distributor_id not in (None, mine):
         raise NotFound(Code.NOT_FOUND, f"There is no distributor {query.distributor_id}.")
-    filters = query.model_dump(mode="json", exclude={"limit", "cursor"})
-    bound = ("commissions", program.program_id, mine, sorted(filters.items(), key=str))
-    place = pages.place(query.cursor, *bound)
-    rows: list[Commission]
-    further: Any
-    if query.order_id is not None:
-        rows, further = _of_order(program, query, mine, place)
-    elif mine is not None:
-        distributor = distributors.get(program.program_id, mine)
-        rows, further = service.commissions_for(program, distributor, query.wanted(), query.limit, place)
-    else:
-        rows, further = _of_program(program, query, place)
+    bound = query.bound(program.program_id, mine)
+    rows, further = _found(program, query, mine, query.limit, pages.place(query.cursor, *bound))
     return http.Listed(data=[_commission(row) for row in rows], next_cursor=pages.cursor(further, *bound))
+
+
+@routes.get("/v1/exports/commissions.csv", "O A", query=CommissionsExportQuery)
+def export_commissions(call: Call, query: CommissionsExportQuery) -> Reply:
+    """Commissions as a table (CSV) of up to 2,000 rows; `X-Next-Cursor` is where it goes on."""
+    program, mine = programs.get(call.program_id), query.distributor_id
+    bound = query.bound(program.program_id, mine)
+    read = partial(_found, program, query, mine)
+    rows, further = pages.gathered(read, pages.place(query.cursor, *bound))
+    table = http.as_csv(CommissionAnswer, map(_commission, rows))
+    return Reply.table(table, pages.cursor(further, *bound))
 
 
 @routes.get(
@@ -192,8 +207,20 @@ def _own_order(call: Call, order_id: str) -> None:
         raise NotFound(Code.NOT_FOUND, f"There is no order {order_id}.")
 
 
+def _found(
+    program: Program, query: CommissionFilters, mine: str | None, limit: int, place: Any
+) -> tuple[list[Commission], Any]:
+    """A page of a list of commissions, and where it goes on."""
+    if query.order_id is not None:
+        return _of_order(program, query, mine, limit, place)
+    if mine is None:
+        return _of_program(program, query, limit, place)
+    distributor = distributors.get(program.program_id, mine)
+    return service.commissions_for(program, distributor, query.wanted(), limit, place)
+
+
 def _of_order(
-    program: Program, query: CommissionsQuery, mine: str | None, place: Any
+    program: Program, query: CommissionFilters, mine: str | None, limit: int, place: Any
 ) -> tuple[list[Commission], int | None]:
     wanted, start = query.wanted(), place or 0
     assert query.order_id is not None  # noqa: S101  (the caller has looked)
@@ -203,13 +230,13 @@ def _of_order(
         for row in service.commissions_of(program, query.order_id, journal)
         if wanted.takes(row) and mine in (None, row.distributor_id)
     ]
-    end = start + query.limit
+    end = start + limit
     return rows[start:end], end if end < len(rows) else None
 
 
-def _of_program(program: Program, query: CommissionsQuery, place: Any) -> tuple[list[Commission], Any]:
+def _of_program(program: Program, query: CommissionFilters, limit: int, place: Any) -> tuple[list[Commission], Any]:
     start = None if place is None else DayPlace(clock.day(place[0]), place[1], place[2])
-    rows, further = service.commissions_in(program, query.wanted(), query.limit, start)
+    rows, further = service.commissions_in(program, query.wanted(), limit, start)
     return rows, None if further is None else [further.day.isoformat(), further.places, further.skip]
 
 

@@ -1,8 +1,10 @@
 """The edge: how bodies are read, how answers and problems are written. Types here are the contract of docs/api.md."""
 
+import csv
+import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
@@ -29,6 +31,10 @@ BODY_MAX: Final = 1_000_000
 
 METADATA_MAX: Final = 4_096
 """Bytes a metadata object may have, as JSON."""
+
+CSV: Final = "text/csv; charset=utf-8"
+NEXT_CURSOR: Final = "X-Next-Cursor"
+"""The header in which a table tells where it goes on."""
 
 LIMIT_MAX: Final = 100
 LIMIT_DEFAULT: Final = 50
@@ -103,6 +109,12 @@ class ListQuery(Query):
     """What every list takes."""
 
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
+    cursor: str | None = Field(default=None, max_length=4_000)
+
+
+class ExportQuery(Query):
+    """What every export takes: where it goes on, as the header `X-Next-Cursor` told."""
+
     cursor: str | None = Field(default=None, max_length=4_000)
 
 
@@ -208,6 +220,16 @@ def problem(error: DomainError, request_id: str) -> Problem:
         request_id=request_id,
         errors=[{"pointer": e.pointer, "code": e.code, "message": e.message} for e in error.errors],
     )
+
+
+def as_csv(kind: type[Answer], rows: Iterable[Answer]) -> str:
+    """Answers as a table (RFC 4180), a column for each field; what is null is empty."""
+    columns = list(kind.model_fields)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(row.model_dump(mode="json", include=set(columns)) for row in rows)
+    return text.getvalue()
 
 
 def respond(

@@ -3,10 +3,20 @@
 import base64
 import binascii
 import json
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from chalicelib.shared.errors import Code, Invalid
 from chalicelib.shared.ids import digest
+
+GATHERED_MAX: Final = 2_000
+"""How many rows one export has at most."""
+GATHERING_SECONDS: Final = 10
+"""How long an export goes on reading: the gateway waits for less than 30."""
+
+_AT_ONCE: Final = 100
+_T = TypeVar("_T")
 
 
 def cursor(place: Any, *bound_to: object) -> str | None:
@@ -28,6 +38,20 @@ def place(cursor: str | None, *bound_to: object) -> Any:
     if seal != _seal(bound_to):
         raise another_lists()
     return where
+
+
+def gathered(read: Callable[[int, Any], tuple[list[_T], Any]], place: Any) -> tuple[list[_T], Any]:
+    """Page after page of a list from a place on, up to `GATHERED_MAX` rows, and where it goes on.
+
+    `read` takes how many rows a page may have, and its place. Ends early after `GATHERING_SECONDS`.
+    """
+    rows: list[_T] = []
+    ends = time.monotonic() + GATHERING_SECONDS
+    while True:
+        found, place = read(min(_AT_ONCE, GATHERED_MAX - len(rows)), place)
+        rows += found
+        if place is None or len(rows) >= GATHERED_MAX or time.monotonic() > ends:
+            return rows, place
 
 
 def _seal(bound_to: tuple[object, ...]) -> str:
