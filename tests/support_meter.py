@@ -1,7 +1,8 @@
 """What a real table would charge: write units, counted where the SDK meets the wire, as moto reports 1 for everything.
 
-Every attempt counts, refused and repeated ones too: an item's kilobytes, rounded up, twice in a transaction, and as
-much again for each index whose keys the item has.
+Every attempt counts, refused and repeated ones too: an item's kilobytes, rounded up, twice in a transaction. An index
+is charged for what changes in it: to come in, or to go out, or both for another key; nothing for what it doesn't hold;
+and no more in a transaction, as it follows when that is done. See docs/decisions/0061.
 """
 
 import base64
@@ -12,6 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
+
 from chalicelib.shared.tables import connection
 from infra.tables import room
 from infra.template import resources
@@ -19,6 +24,14 @@ from infra.template import resources
 KB = 1024
 WRITES = {"PutItem": "Put", "TransactWriteItems": ""}
 READS = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index: its keys, and what it projects."""
+
+    keys: frozenset[str]
+    projected: str
 
 
 @dataclass(frozen=True)
@@ -66,10 +79,35 @@ class Meter:
 
 def _write(put: dict[str, Any], times: int) -> Write:
     name, item = put["TableName"].rpartition("-")[2], put["Item"]
-    size = item_size(item)
+    size, before = item_size(item), _before(put["TableName"], item)
     whole = -(-size // KB)
-    indexed = [projected for keys, projected in indexes(name) if keys <= item.keys()]
-    return Write(name, size, times * (whole + sum(whole if projected == "ALL" else 1 for projected in indexed)))
+    return Write(name, size, times * whole + sum(_index_units(index, before, item) for index in indexes(name)))
+
+
+def _before(table: str, item: dict[str, Any]) -> dict[str, Any]:
+    """What is there before the write."""
+    held = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables[table].items
+    found = held.get(DynamoType(item["pk"]), {}).get(DynamoType(item["sk"]))
+    return {} if found is None else {name: value.to_json() for name, value in found.attrs.items()}
+
+
+def _index_units(index: Index, before: dict[str, Any], item: dict[str, Any]) -> int:
+    was, is_now = (_row(index, image) for image in (before, item))
+    if was == is_now:
+        return 0
+    changed = (was, is_now) if _key(index, was) != _key(index, is_now) else (is_now,)
+    return sum(-(-item_size(row) // KB) for row in changed if row)
+
+
+def _row(index: Index, image: dict[str, Any]) -> dict[str, Any]:
+    """What an index holds of an item; nothing if the item lacks one of its keys."""
+    if not index.keys <= image.keys():
+        return {}
+    return image if index.projected == "ALL" else _key(index, image)
+
+
+def _key(index: Index, image: dict[str, Any]) -> dict[str, Any]:
+    return {name: image[name] for name in sorted(index.keys | {"pk", "sk"}) if name in image}
 
 
 def _check(check: dict[str, Any]) -> Write:
@@ -77,13 +115,13 @@ def _check(check: dict[str, Any]) -> Write:
 
 
 @cache
-def indexes(name: str) -> list[tuple[frozenset[str], str]]:
-    """A table's indexes: their keys, and what they project."""
+def indexes(name: str) -> list[Index]:
+    """A table's indexes."""
     tables = [table["Properties"] for table in resources("AWS::DynamoDB::Table").values()]
     declared = next(table for table in tables if room(table) == name).get("GlobalSecondaryIndexes", [])
     return [
-        (frozenset(key["AttributeName"] for key in index["KeySchema"]), index["Projection"]["ProjectionType"])
-        for index in declared
+        Index(frozenset(key["AttributeName"] for key in each["KeySchema"]), each["Projection"]["ProjectionType"])
+        for each in declared
     ]
 
 
