@@ -128,7 +128,8 @@ def take_notice(call: Call, channel: str, body: NoticeBody) -> Reply:
     """Be told, signed, that a payout has news: the channel is asked soon."""
     request = routes.blueprint.current_request
     timestamp, signature = (request.headers.get(name, "") for name in ("x-timestamp", "x-signature"))
-    signed = Signature(timestamp, signature, bytes(request.raw_body))
+    raw = request.raw_body
+    signed = Signature(timestamp, signature, raw.encode() if isinstance(raw, str) else raw)
     service.take_notice(body.program_id, channel, body.reference, signed)
     return Reply(202, None)
 

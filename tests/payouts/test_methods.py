@@ -152,8 +152,9 @@ def test_operators_say_whose(cashier: Cashier) -> None:
     assert (unknown.status, unknown.errors) == (422, {("/distributor_id", "unknown_distributor")})
 
 
-def test_a_channel_that_the_plan_lacks_is_refused(make_market: Callable[..., Market]) -> None:
-    cashier = Cashier(make_market())
+@pytest.mark.parametrize("mode", ["test", "live"])
+def test_a_channel_that_the_plan_lacks_is_refused(make_market: Callable[..., Market], mode: str) -> None:
+    cashier = Cashier(make_market(mode=mode))
     for channel, account in (("pretend", {"behaviour": "accept"}), ("gold", ACCOUNT)):
         refused = cashier.add(channel=channel, account=account)
         assert (refused.status, refused.errors) == (422, {("/channel", "unknown_channel")})

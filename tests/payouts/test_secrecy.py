@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -129,14 +130,18 @@ def test_nor_as_another_method_of_the_same_distributor(cashier: Cashier) -> None
         service.account_of("shop-1", other)
 
 
-def test_nor_in_another_program_with_the_same_ids(cashier: Cashier, make_market: Callable[..., Market]) -> None:
+@pytest.mark.parametrize(("program_id", "name"), [("shop-2", "seller"), ("shop-1", "middle")])
+def test_nor_under_the_same_id_elsewhere(
+    cashier: Cashier, make_market: Callable[..., Market], program_id: str, name: str
+) -> None:
     make_market("shop-2")
     mine = cashier.method()
+    elsewhere = replace(mine, program_id=program_id, distributor_id=cashier.id(name))
     item = itself(cashier, mine.method_id)
     copied: Any = {name: getattr(item, name) for name in ("channel", "masked", "account", "fingerprint", "created_at")}
-    assert MethodItem(methods_key("shop-2", mine.distributor_id), item.sk, **copied).put_new()
+    assert MethodItem(methods_key(program_id, elsewhere.distributor_id), item.sk, **copied).put_new()
     with pytest.raises(keys.Unreadable):
-        service.account_of("shop-2", mine)
+        service.account_of(program_id, elsewhere)
 
 
 def test_what_is_kept_of_an_account_for_comparing_needs_the_programs_key(
