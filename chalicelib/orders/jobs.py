@@ -1,7 +1,7 @@
 """What becomes due for orders: those that nobody has marked completed complete themselves."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from chalicelib.orders import rules, service
@@ -10,7 +10,6 @@ from chalicelib.programs.model import Plan, Program
 from chalicelib.shared.tables import Key
 
 _PAGE: Final = 100
-_DAY: Final = timedelta(days=1)
 
 Place = tuple[str, dict[str, Key]]
 """Where a walk goes on: at a paid day, and a place among the orders paid on it."""
@@ -45,8 +44,7 @@ def complete_due(program: Program, day: date, place: Place | None) -> Iterator[t
 def _paid_days(program: Program, day: date) -> list[date]:
     """The days on which orders were paid that may complete themselves in the day before `day`."""
     first = min((program.local_day(mark.effective_at) for mark in program.plans), default=day)
-    days = {day - timedelta(days=plan.hold.auto_complete_days + more) for plan in _plans(program) for more in (0, 1)}
-    return sorted(one for one in days if first <= one <= day)
+    return [one for one in rules.days_completing(program, _plans(program), day) if first <= one]
 
 
 def _comes_due(program: Program, paid_at: datetime, day: date) -> bool:
@@ -54,7 +52,7 @@ def _comes_due(program: Program, paid_at: datetime, day: date) -> bool:
     if version is None:
         return False
     at = rules.completes_itself_at(programs.plan(program.program_id, version), paid_at)
-    return program.midnight(day - _DAY) < at <= program.midnight(day)
+    return rules.completion_day(program, at) == day
 
 
 def _plans(program: Program) -> Iterator[Plan]:

@@ -1,10 +1,14 @@
 """What an order says of itself, before anyone asks whose it is."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from chalicelib.orders.model import Content, Facts
 from chalicelib.programs.model import Plan, Program
 from chalicelib.referrals.model import Reason
+
+_DAY: Final = timedelta(days=1)
 
 CHANGEABLE_WHEN_PAID = ("metadata", "completed_at", "version")
 """What a newer version of a paid order may say differently; corrections of the rest are refunds."""
@@ -41,6 +45,23 @@ def _nothing_left(content: Content, facts: Facts) -> bool:
 def completes_itself_at(plan: Plan, paid_at: datetime) -> datetime:
     """When an order completes itself, if nobody has marked it completed by then."""
     return paid_at + timedelta(days=plan.hold.auto_complete_days)
+
+
+def completion_day(program: Program, at: datetime) -> date:
+    """The day at whose beginning the orders are looked at that complete themselves at an instant: at it or before."""
+    day = program.local_day(at)
+    return day if program.midnight(day) == at else day + _DAY
+
+
+def days_completing(program: Program, plans: Iterable[Plan], day: date) -> list[date]:
+    """The days on which orders were paid that may complete themselves in the 23 to 25 hours before a day's midnight."""
+    begins, ends = program.midnight(day - _DAY), program.midnight(day)
+    found: set[date] = set()
+    for plan in plans:
+        after = timedelta(days=plan.hold.auto_complete_days)
+        earliest, latest = program.local_day(begins - after), program.local_day(ends - after)
+        found |= {earliest + timedelta(days=more) for more in range((latest - earliest).days + 1)}
+    return sorted(found)
 
 
 def can_complete(content: Content, facts: Facts) -> bool:
