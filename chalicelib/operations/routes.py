@@ -66,6 +66,17 @@ class QuarantineAnswer(http.Answer):
     record: dict[str, JsonValue]
 
 
+class RedriveBody(http.Body):
+    """Nothing is asked."""
+
+
+class RedriveAnswer(http.Answer):
+    """What became of a record that was tried again; `done` false: it failed again and stays."""
+
+    quarantine_id: str
+    done: bool
+
+
 class DifferenceAnswer(http.Answer):
     """That something isn't as it should be: an order, entry, commission or withdrawal, or a distributor's balance."""
 
@@ -150,6 +161,12 @@ def start_reconciliation(call: Call) -> ReconciliationAnswer:
 def show_reconciliation(call: Call) -> ReconciliationAnswer:
     """What the last reconciliation has found."""
     return _reconciled(call.program_id, service.reconciled(call.program_id))
+
+
+@routes.post("/v1/quarantine/{quarantine_id}/redrive", "O", body=RedriveBody, answer=RedriveAnswer)
+def redrive(call: Call, quarantine_id: str, body: RedriveBody) -> RedriveAnswer:
+    """Try again what couldn't be processed."""
+    return RedriveAnswer(quarantine_id=quarantine_id, done=service.redrive(call.caller, call.program_id, quarantine_id))
 
 
 def _reconciled(program_id: str, found: Reconciled) -> ReconciliationAnswer:

@@ -27,7 +27,7 @@ from chalicelib.withdrawals.tables import BatchItem, WithdrawalItem
 
 _AT_ONCE: Final = 100
 """How many are read with one call."""
-_SOURCE: Final = "withdrawals"
+SOURCE: Final = "withdrawals"
 """Where what can't be sent stands in the quarantine."""
 
 
@@ -63,6 +63,13 @@ def look(program: Program, reference: str) -> None:
         log.info("nothing_to_look_at", program_id=program.program_id, reference=reference)
         return
     _look(program, item)
+
+
+def look_again(program: Program, withdrawal_id: str) -> None:
+    """Ask the channel now about a withdrawal that couldn't be looked at before."""
+    withdrawal = service.existing(program.program_id, withdrawal_id).withdrawal()
+    if withdrawal.attempts:
+        look(program, withdrawal.attempt.reference)
 
 
 def open_withdrawals(program: Program) -> Iterator[Withdrawal]:
@@ -291,7 +298,7 @@ def _ask(program: Program, withdrawal: Withdrawal, call: Callable[[Payout], Answ
         return Answer(Result.UNKNOWN, "no answer")
     except (ContentChanged, Unreadable) as mistake:
         reason = f"{type(mistake).__name__}: {mistake}"
-        quarantine.keep(program.program_id, _SOURCE, withdrawal.withdrawal_id, reason, {})
+        quarantine.keep(program.program_id, SOURCE, withdrawal.withdrawal_id, reason, {})
         return Answer(Result.UNKNOWN, type(mistake).__name__)
 
 

@@ -23,7 +23,7 @@ _FILES: Final = ("text/csv", "application/octet-stream")
 """As what a file may be sent; one in GB18030 only as the second."""
 
 
-class Outcome(StrEnum):
+class Resolution(StrEnum):
     """What an operator found out about a withdrawal whose channel can't be asked any more."""
 
     PAID = "paid"
@@ -50,10 +50,10 @@ class ReasonBody(http.Body):
     reason: http.Reason
 
 
-class OutcomeBody(http.Body):
+class ResolutionBody(http.Body):
     """What became of it, and how one knows."""
 
-    outcome: Outcome = Field(strict=False)
+    outcome: Resolution = Field(strict=False)
     reason: http.Reason
 
 
@@ -178,10 +178,10 @@ def retry_withdrawal(call: Call, withdrawal_id: str, body: WhyBody) -> Withdrawa
     return _change(call, withdrawal_id, service.retry, body)
 
 
-@routes.post("/v1/withdrawals/{withdrawal_id}/resolve", "O", body=OutcomeBody, answer=WithdrawalAnswer)
-def resolve_withdrawal(call: Call, withdrawal_id: str, body: OutcomeBody) -> WithdrawalAnswer:
+@routes.post("/v1/withdrawals/{withdrawal_id}/resolve", "O", body=ResolutionBody, answer=WithdrawalAnswer)
+def resolve_withdrawal(call: Call, withdrawal_id: str, body: ResolutionBody) -> WithdrawalAnswer:
     """Say what became of one in `manual`; by another actor than the one who asked for it."""
-    program, paid = programs.get(call.program_id), body.outcome is Outcome.PAID
+    program, paid = programs.get(call.program_id), body.outcome is Resolution.PAID
     asked = (withdrawal_id, paid, body.reason, call.idempotency_key)
     return _answer(call, program, service.resolve(call.caller, program, *asked))
 

@@ -120,7 +120,7 @@ def test_a_poisoned_order_is_put_aside_whole_and_the_others_are_finished(market:
     stream.deliver()
     assert [len(market.journal(order_id)) for order_id in "AC"] == [1, 1]
     (one,) = quarantined(market)
-    assert (one.source, one.key, one.quarantine_id) == ("orders", "B", "orders#B")
+    assert (one.source, one.key, one.quarantine_id) == ("orders", "B", "orders:B")
     assert one.reason.startswith("error: ")
     assert one.record == json.loads(json.dumps(stream.of("B")[-1]))
     stream.deliver()

@@ -91,6 +91,7 @@ SCOPES = {
     "GET /v1/adjustments": "O A",
     "POST /v1/distributors/{distributor_id}/write-off": "O",
     "GET /v1/quarantine": "O A",
+    "POST /v1/quarantine/{quarantine_id}/redrive": "O",
     "POST /v1/test/clock": "O",
     "GET /v1/test/clock": "O",
 }
