@@ -22,6 +22,7 @@ DAYS_AT_ONCE: Final = 40
 
 _RECONCILED_AFTER: Final = timedelta(hours=5)
 """How long after a day's midnight it is reconciled: its settlement is done then."""
+_BETWEEN_PAYOUTS: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
 
 
@@ -97,8 +98,13 @@ def _settlement(program: Program) -> Due | None:
 
 
 def _payouts(program: Program) -> Due | None:
+    """No sooner than a minute after the last: what stays due for whatever reason keeps nothing else from its turn."""
     at = withdrawals.next_due(program)
-    return None if at is None else Due(Job.PAYOUTS, program.local_day(at), at)
+    if at is None:
+        return None
+    paid_at = tables.last_paid(program.program_id)
+    at = at if paid_at is None else max(at, paid_at + _BETWEEN_PAYOUTS)
+    return Due(Job.PAYOUTS, program.local_day(at), at)
 
 
 def _reconciliation(program: Program) -> Due:

@@ -101,6 +101,7 @@ def _complete(program: Program, run: RunItem, deadline: float) -> bool:
 def _pay(program: Program, run: RunItem, deadline: float) -> bool:
     program = _at_its_instant(program, run)
     if withdrawals.work_off(program, program.now(), deadline):
+        tables.note_paid(program.program_id, clock.read(run.due_at))
         _finish(program, run)
     _touch(run)
     return True

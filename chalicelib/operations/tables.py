@@ -3,11 +3,11 @@
 | pk                          | sk                          | item                                                   |
 |-----------------------------|-----------------------------|--------------------------------------------------------|
 | `jobs#{program}`            | `{due at}#{job}#{last day}` | a run, so that they sort as they fell due              |
-| `done#{program}`            | job                         | up to which day a job is done that keeps nothing else  |
+| `done#{program}`            | job                         | up to when a job is done that keeps nothing else       |
 | `reconciliation#{program}`  | its name                    | what a reconciliation has found                        |
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -102,26 +102,45 @@ def last_run(program_id: str) -> RunItem | None:
 
 
 class DoneItem(Table):
-    """Up to which day a job is done."""
+    """Up to when a job is done: a day, or an instant."""
 
     room = "ops"
 
     class Meta:
         """pynamodb's."""
 
-    day = UnicodeAttribute()
+    until = UnicodeAttribute()
 
 
 def last_done(program_id: str, job: Job) -> date | None:
     """Up to which day a job is done that keeps nothing else; None: it never was."""
-    item = DoneItem.find(f"done#{program_id}", job.value, consistent=True)
-    return None if item is None else clock.day(item.day)
+    item = DoneItem.find(_done_pk(program_id), job.value, consistent=True)
+    return None if item is None else clock.day(item.until)
 
 
 def note_done(program_id: str, job: Job, last: date) -> None:
     """Note that a job is done up to a day, unless it is done further."""
-    item = DoneItem(f"done#{program_id}", job.value, day=last.isoformat())
-    item.put_if(DoneItem.pk.does_not_exist() | (DoneItem.day < item.day))
+    _note(program_id, job, last.isoformat())
+
+
+def last_paid(program_id: str) -> datetime | None:
+    """When payouts last fell due that are done; None: none ever did."""
+    item = DoneItem.find(_done_pk(program_id), Job.PAYOUTS.value, consistent=True)
+    return None if item is None else clock.read(item.until)
+
+
+def note_paid(program_id: str, at: datetime) -> None:
+    """Note that the payouts are done that fell due at an instant, unless later ones are."""
+    _note(program_id, Job.PAYOUTS, clock.stored(at))
+
+
+def _note(program_id: str, job: Job, until: str) -> None:
+    item = DoneItem(_done_pk(program_id), job.value, until=until)
+    item.put_if(DoneItem.pk.does_not_exist() | (DoneItem.until < until))
+
+
+def _done_pk(program_id: str) -> str:
+    return f"done#{program_id}"
 
 
 class ReportItem(Progressing):
