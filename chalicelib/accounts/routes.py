@@ -1,17 +1,19 @@
 """Accounts over HTTP: balances, statements, adjustments."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from chalicelib.access.door import Call, Reply, Routes
 from chalicelib.accounts import service
 from chalicelib.accounts.model import Adjustment, AdjustmentFilter, AdjustmentKind, AdjustmentStatus
+from chalicelib.accounts.service import StatementPlace
 from chalicelib.distributors import service as distributors
 from chalicelib.ledger.model import Entry, Kind
+from chalicelib.ledger.service import Settled
 from chalicelib.programs import service as programs
-from chalicelib.shared import http, money, pages
+from chalicelib.shared import clock, http, money, pages
 from chalicelib.shared.errors import Code, FieldError, Invalid
 
 routes = Routes(__name__)
@@ -127,8 +129,8 @@ def show_statement(call: Call, distributor_id: str, query: http.ListQuery) -> ht
     program = programs.get(call.program_id)
     bound = ("statement", program.program_id, distributor_id)
     distributor = distributors.get(program.program_id, distributor_id)
-    entries, further = service.statement(program, distributor, query.limit, pages.place(query.cursor, *bound))
-    return http.Listed(data=[_line(entry) for entry in entries], next_cursor=pages.cursor(further, *bound))
+    entries, further = service.statement(program, distributor, query.limit, _place(pages.place(query.cursor, *bound)))
+    return http.Listed(data=[_line(entry) for entry in entries], next_cursor=pages.cursor(_packed(further), *bound))
 
 
 @routes.get("/v1/exports/statement.csv", "O A D", query=StatementExportQuery)
@@ -142,8 +144,8 @@ def export_statement(call: Call, query: StatementExportQuery) -> Reply:
     program = programs.get(call.program_id)
     bound = ("statement", program.program_id, distributor_id)
     read = partial(service.statement, program, distributors.get(program.program_id, distributor_id))
-    entries, further = pages.gathered(read, pages.place(query.cursor, *bound))
-    return Reply.table(http.as_csv(StatementLineAnswer, map(_line, entries)), pages.cursor(further, *bound))
+    entries, further = pages.gathered(read, _place(pages.place(query.cursor, *bound)))
+    return Reply.table(http.as_csv(StatementLineAnswer, map(_line, entries)), pages.cursor(_packed(further), *bound))
 
 
 @routes.post("/v1/adjustments", "O", body=AdjustmentBody, answer=AdjustmentAnswer, status=201)
@@ -176,6 +178,20 @@ def request_write_off(call: Call, distributor_id: str, body: WriteOffBody) -> Re
     asked = (distributor_id, body.reason, call.needed_key)
     made, new = service.request_write_off(call.caller, programs.get(call.program_id), *asked)
     return Reply(201 if new else 200, _adjustment(made))
+
+
+def _packed(place: StatementPlace | None) -> Any:
+    if place is None:
+        return None
+    settled = place.settled and [clock.stored(place.settled.until), clock.stored(place.settled.cutoff)]
+    return [settled, clock.stored(place.newest), place.places]
+
+
+def _place(packed: Any) -> StatementPlace | None:
+    if packed is None:
+        return None
+    settled, newest, places = packed
+    return StatementPlace(settled and Settled(*map(clock.read, settled)), clock.read(newest), places)
 
 
 def _line(entry: Entry) -> StatementLineAnswer:

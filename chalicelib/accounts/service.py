@@ -1,7 +1,7 @@
 """Accounts: where a distributor's money stands, its statement, moves of withdrawals, adjustments by people."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Final
@@ -121,19 +121,36 @@ def balance(program: Program, distributor: Distributor) -> Balance:
     return rules.as_of_now(stands, entries, booked, program.timezone)
 
 
+@dataclass(frozen=True, slots=True)
+class StatementPlace:
+    """Where a statement goes on: as it was settled when it began, and as it began. So it sums, whatever comes since."""
+
+    settled: Settled | None
+    newest: datetime
+    places: Places
+
+
 def statement(
-    program: Program, distributor: Distributor, limit: int, places: Places | None
-) -> tuple[list[Entry], Places | None]:
+    program: Program, distributor: Distributor, limit: int, place: StatementPlace | None
+) -> tuple[list[Entry], StatementPlace | None]:
     """A distributor's entries, newest first, and where the list goes on.
 
     A release, a clawback of available money and an adjustment are listed once a settlement has taken their day.
     """
     holder = distributors.holder(program, distributor)
-    stands = balance_item(holder).balance()
-    settled = None
-    if stands.settled_day is not None and stands.cutoff is not None:
-        settled = Settled(midnight_after(program, stands.settled_day), stands.cutoff)
-    return ledger.statement(holder, settled, limit, places)
+    if place is not None:
+        found, further = ledger.statement(holder, place.settled, place.newest, limit, place.places)
+        return found, None if further is None else replace(place, places=further)
+    settled = _settled(program, balance_item(holder).balance())
+    found, further = ledger.statement(holder, settled, None, limit, None)
+    newest = found[0].moves_at if found else program.now()
+    return found, None if further is None else StatementPlace(settled, newest, further)
+
+
+def _settled(program: Program, stands: Balance) -> Settled | None:
+    if stands.settled_day is None or stands.cutoff is None:
+        return None
+    return Settled(midnight_after(program, stands.settled_day), stands.cutoff)
 
 
 # Adjustments

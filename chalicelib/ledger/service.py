@@ -82,13 +82,15 @@ class Settled:
 
 
 def statement(
-    holder: Holder, settled: Settled | None, limit: int, places: Places | None
+    holder: Holder, settled: Settled | None, newest: datetime | None, limit: int, places: Places | None
 ) -> tuple[list[Entry], Places | None]:
     """A distributor's entries, newest first, and where the list goes on; of those that move on a day, the settled ones.
 
-    Read consistently. What is accrued and what moves with a withdrawal is listed at once.
+    Read consistently. What is accrued and what moves with a withdrawal is listed at once; with `newest`, only what
+    moved no later than that.
     """
-    lists: dict[str, str] = {BOOKED: _END, WITHDRAWN: _END}
+    at_once = _END if newest is None else f"{clock.stored(newest)}{_END}"
+    lists = {BOOKED: at_once, WITHDRAWN: at_once}
     if settled is None:
         return _merged(holder, lists, limit, places)
     lists |= dict.fromkeys((RELEASED, TAKEN_BACK), clock.stored(settled.until))

@@ -9,7 +9,6 @@ from chalicelib.accounts import jobs, service
 from chalicelib.accounts.jobs import Settling
 from chalicelib.accounts.model import Balance, Move, Sums
 from chalicelib.distributors import service as distributors
-from chalicelib.distributors.model import Distributor
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.model import Account, Entry, Kind
 from chalicelib.programs import service as programs
@@ -30,18 +29,17 @@ class Purse:
 
     def __init__(self, program_id: str, distributor_id: str) -> None:
         self.program_id, self.distributor_id = program_id, distributor_id
+        self.distributor = distributors.get(program_id, distributor_id)
+        self.at_first = self.program
         self.made = 0
 
     @property
     def program(self) -> Program:
+        """As it is now: its clock may have moved."""
         return programs.get(self.program_id)
 
-    @property
-    def distributor(self) -> Distributor:
-        return distributors.get(self.program_id, self.distributor_id)
-
     def midnight(self, day: int) -> datetime:
-        return self.program.midnight(march(day))
+        return self.at_first.midnight(march(day))
 
     def at(self, day: int, hours: float = 12) -> datetime:
         return self.midnight(day) + timedelta(hours=hours)
@@ -74,7 +72,7 @@ class Purse:
         self, kind: Kind, debit: Account, credit: Account, amount: int, at: datetime, moves_at: datetime | None
     ) -> Entry:
         self.made += 1
-        holder = distributors.holder(self.program, self.distributor)
+        holder = distributors.holder(self.at_first, self.distributor)
         entry = Entry(
             self.program_id, self.distributor_id, self.made % holder.shards, "CNY", kind, debit, credit, amount,
             about=f"o{self.made}", n=1, tier=1, cause="order", at=at, paid_at=at, opens=False, available_at=moves_at,
@@ -107,7 +105,7 @@ class Purse:
 
     def settling(self, day: int, cutoff: datetime | None = None, first: int | None = None) -> Settling:
         last = march(day)
-        return Settling(last if first is None else march(first), last, cutoff or jobs.due_at(self.program, last))
+        return Settling(last if first is None else march(first), last, cutoff or jobs.due_at(self.at_first, last))
 
     def settle(self, day: int, cutoff: datetime | None = None) -> Sums | None:
         return jobs.settle(self.program, self.distributor, self.settling(day, cutoff))
@@ -116,7 +114,7 @@ class Purse:
 
     @property
     def balance(self) -> Balance:
-        return service.balance(self.program, self.distributor)
+        return service.balance(self.at_first, self.distributor)
 
     @property
     def booked(self) -> Balance:
@@ -134,7 +132,7 @@ class Purse:
         rows: list[Entry] = []
         places: Any = None
         for _ in range(1_000):
-            found, places = service.statement(self.program, self.distributor, limit, places)
+            found, places = service.statement(self.at_first, self.distributor, limit, places)
             rows += found
             if places is None:
                 return rows
@@ -142,7 +140,7 @@ class Purse:
 
     @property
     def entries(self) -> Sequence[Entry]:
-        return list(ledger.all_of(distributors.holder(self.program, self.distributor)))
+        return list(ledger.all_of(distributors.holder(self.at_first, self.distributor)))
 
     def agrees(self) -> bool:
         """Whether the lines of the statement sum to the balance, account by account."""

@@ -136,7 +136,9 @@ def walked(limit: int, settled: Settled | None, shards: int = 2) -> list[Entry]:
     rows: list[Entry] = []
     places = None
     for _ in range(100):
-        found, places = service.statement(service.Holder("shop-1", "dst_1", "CNY", shards), settled, limit, places)
+        found, places = service.statement(
+            service.Holder("shop-1", "dst_1", "CNY", shards), settled, None, limit, places
+        )
         assert len(found) <= limit
         rows += found
         if places is None:
