@@ -48,7 +48,8 @@ class Http(Api):
             sent["authorization"] = f"Bearer {key}"
         raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         said = self._pool.request(method, self._url + path, headers=sent, body=raw)
-        answer = Answer(said.status, said.headers, said.data.decode())
+        # What isn't UTF-8 keeps its bytes: `file_of` gives them back.
+        answer = Answer(said.status, said.headers, said.data.decode(errors="surrogateescape"))
         alike = self.heard[method, path.partition("?")[0], answer.status]
         if len(alike) < HEARD_MAX:
             alike.append(answer)
@@ -274,6 +275,12 @@ def done(answer: Answer, status: int = 200) -> Any:
     """The body of an answer that must have this status."""
     assert answer.status == status, f"{answer.status}: {answer.text}"
     return answer.json
+
+
+def file_of(answer: Answer) -> bytes:
+    """The bytes of an answer that must be a success."""
+    assert answer.status == 200, answer.text
+    return answer.text.encode(errors="surrogateescape")
 
 
 def pick(distributor: dict[str, Any]) -> str:

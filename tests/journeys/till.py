@@ -12,6 +12,7 @@ MORNING = "2026-03-05T02:30:00+08:00"
 AFTER_TEN = "2026-03-05T10:05:00+08:00"
 """After the first release that follows, and the looks of its first minutes."""
 
+CARD = {"holder_name": "张三", "account_number": "6222 0202 0011 3445", "bank_name": "中国银行"}
 SLA = {"sla_hours": 24, "peak_sla_hours": 48}
 
 _numbers = count(1)
