@@ -6,7 +6,9 @@ docs/real-orders.md tells the story.
 
 import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from infra.replay.books import Books
 from infra.replay.client import Api, ReplayError
 from infra.replay.fall import find_fall
 from infra.replay.journey import load_mapping, plan_journey
@@ -49,10 +51,11 @@ def replay(
     player = Player(platform, mapping["program"], teller)
     stage = player.play(journey)
     auditor = platform.holding(stage.keys["auditor"])
-    readback = Readback(auditor, stage, journey)
+    zone = ZoneInfo(mapping["program"]["timezone"])
+    readback = Readback(auditor, stage, journey, Books(auditor, stage, zone))
     readback.read_all(teller)
     differences = readback.settle(expected)
     fall = find_fall(auditor, stage, journey, readback)
     seconds = Seconds(time.monotonic() - started, player.clock_seconds)
     currency = mapping["program"]["currency"]
-    return Outcome(url, journey, stage, readback, expected, fall, differences, currency, seconds)
+    return Outcome(url, journey, stage, readback, expected, fall, differences, currency, zone, seconds)

@@ -43,15 +43,24 @@ class Api:
 
     def get(self, path: str, **query: Any) -> Any:
         """The answer's body. Refused if it is a problem."""
-        return self._call("GET", f"{path}?{urlencode(query)}" if query else path, None)
+        return _parsed(self._call("GET", f"{path}?{urlencode(query)}" if query else path))
 
-    def post(self, path: str, body: Any) -> Any:
-        """The answer's body. Refused if it is a problem."""
-        return self._call("POST", path, body)
+    def get_text(self, path: str) -> str:
+        """The answer's body as it is, e.g. a file. Refused if it is a problem."""
+        return self._call("GET", path).decode()
+
+    def post(self, path: str, body: Any, key: str | None = None) -> Any:
+        """The answer's body; `key` is the Idempotency-Key. Refused if it is a problem."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return _parsed(self._call("POST", path, json.dumps(body).encode(), **headers))
+
+    def post_csv(self, path: str, text: str) -> Any:
+        """The answer's body to a file. Refused if it is a problem."""
+        return _parsed(self._call("POST", path, text.encode(), **{"Content-Type": "text/csv"}))
 
     def put(self, path: str, body: Any) -> Any:
         """The answer's body. Refused if it is a problem."""
-        return self._call("PUT", path, body)
+        return _parsed(self._call("PUT", path, json.dumps(body).encode()))
 
     def all(self, path: str, **query: Any) -> Iterator[Any]:
         """Every item of a list, a hundred a page."""
@@ -63,15 +72,15 @@ class Api:
                 return
             cursor = {"cursor": page["next_cursor"]}
 
-    def _call(self, method: str, path: str, body: Any) -> Any:
-        status, answer = self._send(method, path, None if body is None else json.dumps(body).encode())
+    def _call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
+        status, answer = self._send(method, path, body, headers)
         if status >= 300:
-            raise Refused(method, path, status, answer)
+            raise Refused(method, path, status, _parsed(answer))
         return answer
 
-    def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, Any]:
+    def _send(self, method: str, path: str, body: bytes | None, more: dict[str, str]) -> tuple[int, bytes]:
         """Whatever was lost is asked again with the same content: ids make repeats harmless."""
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", **more}
         last = "no answer"
         for attempt in range(ATTEMPTS):
             time.sleep(WAIT_SECONDS * (2**attempt - 1))
@@ -81,7 +90,7 @@ class Api:
                 last = str(error)
                 continue
             if answer.status not in AGAIN:
-                return answer.status, _parsed(answer.data)
+                return answer.status, answer.data
             last = f"{answer.status} {answer.data[:300]!r}"
         raise ReplayError(f"{method} {path} failed {ATTEMPTS} times, the last time with: {last}")
 

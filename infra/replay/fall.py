@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from infra.replay.client import Api
 from infra.replay.journey import Journey
 from infra.replay.oracle import Change
-from infra.replay.player import Stage
 from infra.replay.readback import Readback
+from infra.replay.stage import Stage
 from infra.replay.stops import Json
 
 MONTHS_SHOWN = 4

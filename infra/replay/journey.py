@@ -1,19 +1,19 @@
 """`mapping.json` applied to the raw baskets: everything that the replay tells the platform, in the order of time."""
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from infra.replay.draw import Draw
+from infra.replay.payday import Aftermath, Payday, PayoutMethod
 from infra.replay.raw import Basket, Line, Redemption, basket_counts, baskets_of, redemptions_of
-from infra.replay.stops import Click, Fact, Json, Order, Rhythm, Standing, Stop, stops_of
+from infra.replay.stops import Ask, Click, Fact, Json, Order, Rhythm, Standing, Stop, stops_of
 
-Item = TypeVar("Item")
 MAPPING = Path(__file__).with_name("mapping.json")
 
 
@@ -40,8 +40,11 @@ class Journey:
     coupons: dict[str, str]  # code, distributor's user id
     products: tuple[tuple[str, Json], ...]  # sku, rule
     plans: tuple[Json, ...]
+    methods: tuple[PayoutMethod, ...]
     orders: tuple[Order, ...]
     stops: tuple[Stop, ...]
+    bank_hours: int  # how long after the release the bank takes to answer, at least
+    aftermath: Aftermath
     left_out: dict[str, int]
 
     def digest(self) -> str:
@@ -67,6 +70,7 @@ class _Mapper:
     def __init__(self, mapping: Json, baskets: int, months: int) -> None:
         self.mapping = mapping
         self.months = months
+        self.draw = Draw(mapping["draw"]["salt"])
         self.rhythm = Rhythm(mapping["clock"], ZoneInfo(mapping["program"]["timezone"]), months)
         counts, full = basket_counts(), mapping["households"]["baskets"]
         self.households = self._taken("household", counts, max(baskets, full))
@@ -76,18 +80,7 @@ class _Mapper:
         self.cast = [_user(household) for household in self.households[::every]]
         self.distributors = [self._distributor(number) for number in range(len(self.cast))]
         self.kinds = self._kinds(every)
-
-    # The draw
-
-    def _draw(self, what: str, about: object) -> int:
-        text = f"{self.mapping['draw']['salt']}:{what}:{about}"
-        return int(sha256(text.encode()).hexdigest()[:8], 16)
-
-    def _yes(self, what: str, about: object, share_bp: int) -> bool:
-        return self._draw(what, about) % 10000 < share_bp
-
-    def _one(self, what: str, about: object, choices: Sequence[Item]) -> Item:
-        return choices[self._draw(what, about) % len(choices)]
+        self.payday = Payday(mapping, self.draw, self.rhythm, self.cast)
 
     # The cast
 
@@ -95,7 +88,7 @@ class _Mapper:
         """Households in the order of this draw, until they have so many baskets."""
         taken: list[int] = []
         reached = 0
-        for household in sorted(counts, key=lambda each: (self._draw(what, each), each)):
+        for household in sorted(counts, key=lambda each: (self.draw.number(what, each), each)):
             if reached >= wanted:
                 break
             taken.append(household)
@@ -166,20 +159,33 @@ class _Mapper:
                 {"plan": each["plan"], "effective_at": self._midnight(each["from"]).isoformat()}
                 for each in self.mapping["plans"]
             ),
+            methods=tuple(self.payday.methods(self._names())),
             orders=tuple(orders),
-            stops=tuple(stops_of(self.rhythm, list(self._standings()), list(self._clicks(chosen)), orders)),
+            stops=tuple(self._stops(chosen, orders)),
+            bank_hours=self.mapping["payouts"]["answered_after_hours"],
+            aftermath=self.payday.aftermath(),
             left_out={"baskets with too many lines": left_out, "coupons without a basket": homeless},
         )
+
+    def _stops(self, chosen: list[Basket], orders: list[Order]) -> Iterator[Stop]:
+        standings = list(self._standings())
+        wanted = (ask for user_id in self._approved() for ask in self.payday.asks(user_id))
+        asks = [ask for ask in wanted if not _is_suspended(standings, ask)]
+        return stops_of(self.rhythm, standings, asks, list(self._clicks(chosen)), orders)
+
+    def _names(self) -> dict[str, str]:
+        return {each.user_id: each.name for each in self.distributors if not each.pending}
 
     def _takes_part(self, basket: Basket) -> bool:
         return basket.household_id in self.buyers and basket.at.date() < self.rhythm.horizon
 
     def _ends(self) -> datetime:
-        """When the clock stands at last: a little after the close of the last day."""
-        horizon = self.rhythm.midnight(self.rhythm.horizon)
-        *_, plan = (each["plan"] for each in self.mapping["plans"] if self._midnight(each["from"]) < horizon)
-        minutes = self.mapping["clock"]["ends_after_close_minutes"]
-        return horizon + timedelta(hours=plan["close_hours"], minutes=minutes)
+        """When the clock stands at last: a little after the close of the aftermath's day."""
+        over = datetime.fromisoformat(self.payday.aftermath().at).date() + timedelta(days=1)
+        plan = self.rhythm.in_force(self.mapping["plans"], self.rhythm.midnight(over) - timedelta(seconds=1))
+        after_close = timedelta(minutes=self.mapping["clock"]["ends_after_close_minutes"])
+        ends = self.rhythm.midnight(over) + timedelta(hours=plan["close_hours"]) + after_close
+        return datetime.fromisoformat(self.rhythm.local(ends))
 
     def _baskets(self) -> tuple[list[Basket], int]:
         lines_max = self.mapping["orders"]["lines_max"]
@@ -191,11 +197,11 @@ class _Mapper:
         at = self.rhythm.starts + timedelta(minutes=self.mapping["customers"]["bound_after_minutes"])
         for customer, kind in self.kinds.items():
             if kind["bound"]:
-                owner = self._one("whose", customer.removeprefix("hh-"), self._fans())
+                owner = self.draw.one("whose", customer.removeprefix("hh-"), self._fans())
                 yield customer, owner, at.isoformat()
 
     def _coupon_owner(self, coupon_upc: int) -> str:
-        return self._one("coupon", coupon_upc, self._approved())
+        return self.draw.one("coupon", coupon_upc, self._approved())
 
     def _products(self) -> Iterator[tuple[str, Json]]:
         for rule in self.mapping["products"]["rules"]:
@@ -207,12 +213,12 @@ class _Mapper:
         links = [self.cast[number] for number in steady if not self.distributors[number].pending]
         for basket in baskets:
             kind = self.kinds.get(_user(basket.household_id))
-            if not kind or not self._yes("click", basket.basket_id, kind["click_bp"]):
+            if not kind or not self.draw.yes("click", basket.basket_id, kind["click_bp"]):
                 continue
-            days = self._draw("click-age", basket.basket_id) % self.mapping["customers"]["click_age_days"]
+            days = self.draw.number("click-age", basket.basket_id) % self.mapping["customers"]["click_age_days"]
             at = self.rhythm.instant(basket.at) - timedelta(hours=24 * days + 1)
             if at >= self.rhythm.starts:
-                whose = self._one("click-of", basket.basket_id, links)
+                whose = self.draw.one("click-of", basket.basket_id, links)
                 yield Click(f"v-{basket.household_id}", whose, self.rhythm.local(at), self._told_at(at) or "")
 
     # One order
@@ -239,16 +245,16 @@ class _Mapper:
         }
         told = tuple(fact for fact in facts if fact not in at_once)
         taken_back = _taken_back(basket, told)
-        explained = self._yes("explain", basket.basket_id, self.mapping["explanations"]["share_bp"])
+        explained = self.draw.yes("explain", basket.basket_id, self.mapping["explanations"]["share_bp"])
         return Order(body, code_of, told_at, told, taken_back, explained or taken_back)
 
     def _referral_code(self, basket: Basket, share_bp: int) -> tuple[str | None, str | None]:
         customers = self.mapping["customers"]
-        if not self._yes("code", basket.basket_id, share_bp):
+        if not self.draw.yes("code", basket.basket_id, share_bp):
             return None, None
-        if self._yes("wrong-code", basket.basket_id, customers["wrong_code_bp"]):
+        if self.draw.yes("wrong-code", basket.basket_id, customers["wrong_code_bp"]):
             return customers["wrong_code"], None
-        return None, self._one("code-of", basket.basket_id, self.cast)
+        return None, self.draw.one("code-of", basket.basket_id, self.cast)
 
     def _facts(self, basket: Basket, paid_at: datetime) -> Iterator[Fact]:
         """What happens to an order until the last stop, each at the stop at which it is told."""
@@ -260,12 +266,12 @@ class _Mapper:
 
     def _happenings(self, basket: Basket, paid_at: datetime) -> Iterator[tuple[str, datetime, Json]]:
         number, completions = basket.basket_id, self.mapping["completions"]
-        if self._yes("cancel", number, self.mapping["cancellations"]["share_bp"]):
+        if self.draw.yes("cancel", number, self.mapping["cancellations"]["share_bp"]):
             at = paid_at + timedelta(days=self.mapping["cancellations"]["after_days"])
             yield "cancel", at, {"cancelled_at": self.rhythm.local(at)}
             return
-        if self._yes("complete", number, completions["share_bp"]):
-            at = paid_at + timedelta(days=1 + self._draw("complete-after", number) % completions["days_max"])
+        if self.draw.yes("complete", number, completions["share_bp"]):
+            at = paid_at + timedelta(days=1 + self.draw.number("complete-after", number) % completions["days_max"])
             yield "complete", at, {"completed_at": self.rhythm.local(at)}
         for at, body in self._refunds(basket, paid_at):
             yield "refunds", at, body
@@ -274,20 +280,20 @@ class _Mapper:
         """Half of the orders that are completed when they are told say so."""
         at_once_bp = self.mapping["completions"]["at_once_bp"]
         completed = fact.route == "complete" and fact.told_at == told_at
-        return completed and self._yes("told-at-once", basket.basket_id, at_once_bp)
+        return completed and self.draw.yes("told-at-once", basket.basket_id, at_once_bp)
 
     def _is_early(self, basket: Basket) -> bool:
         buyer = _user(basket.household_id)
         itself = buyer in self._approved()
-        return itself and self._yes("early", basket.basket_id, self.mapping["early"]["share_bp"])
+        return itself and self.draw.yes("early", basket.basket_id, self.mapping["early"]["share_bp"])
 
     def _refunds(self, basket: Basket, paid_at: datetime) -> Iterator[tuple[datetime, Json]]:
         section, number = self.mapping["refunds"], basket.basket_id
-        if not self._yes("refund", number, section["share_bp"]) or not any(map(_paid, basket.lines)):
+        if not self.draw.yes("refund", number, section["share_bp"]) or not any(map(_paid, basket.lines)):
             return
-        kind: str = self._one("refund-kind", number, section["kinds"])
-        first = paid_at + timedelta(days=1 + self._draw("refund-after", number) % section["days_max"])
-        amount = section["over_minor"] if kind == "over" else self._draw("refund-part", number) % 10001
+        kind: str = self.draw.one("refund-kind", number, section["kinds"])
+        first = paid_at + timedelta(days=1 + self.draw.number("refund-after", number) % section["days_max"])
+        amount = section["over_minor"] if kind == "over" else self.draw.number("refund-part", number) % 10001
         for count, lines in enumerate(REFUNDS[kind](basket.lines, amount)):
             at = first + timedelta(days=count)
             yield at, {"refund_id": f"r-{count + 1}", "refunded_at": self.rhythm.local(at), "lines": lines}
@@ -303,6 +309,14 @@ class _Mapper:
 
     def _told_on(self, day: str) -> str | None:
         return self._told_at(self._midnight(day))
+
+
+def _is_suspended(standings: list[Standing], ask: Ask) -> bool:
+    """Whether whoever asks is suspended when it would."""
+    at = datetime.fromisoformat(ask.told_at)
+    mine = [each for each in standings if each.user_id == ask.user_id and datetime.fromisoformat(each.told_at) <= at]
+    counts = Counter(each.route for each in mine)
+    return counts["suspend"] > counts["reinstate"]
 
 
 def _user(household_id: int) -> str:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from infra.replay.fall import Example, Fall
 from infra.replay.journey import Journey
 from infra.replay.oracle import Change
-from infra.replay.player import Stage
+from infra.replay.stage import Stage
 from infra.replay.words import day, money, percent
 
 KINDS = ("rises", "over a rank or more", "falls", "by hand")

@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
+from infra.replay.cashier import Cashier
 from infra.replay.client import Api, Refused
 from infra.replay.clock import DECIDED_SECONDS, SHORT_PAUSE, Clock, wait_until
 from infra.replay.journey import Distributor, Journey
 from infra.replay.progress import Step, Teller
+from infra.replay.stage import Stage
 from infra.replay.stops import Click, Fact, Json, Order, Standing, Stop
 
 Item = TypeVar("Item")
@@ -20,20 +21,6 @@ LANES = 4
 BATCH = 50
 """Half of what is allowed: four batches at once on a busy laptop stay well below API Gateway's 29 seconds."""
 SCOPES = {"operator": "olivia", "storefront": "shop", "auditor": "august"}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The program that was made: its keys by scope, its distributors by user id, what was answered to orders by id."""
-
-    program_id: str
-    keys: dict[str, str]
-    distributors: dict[str, Json]
-    answers: dict[str, Json] = field(default_factory=dict)
-
-    def id_of(self, user_id: str) -> str:
-        """The platform's id for a distributor."""
-        return str(self.distributors[user_id]["distributor_id"])
 
 
 class Player:
@@ -50,7 +37,10 @@ class Player:
         stage = self._set_the_stage(journey)
         shop, operator = (self._platform.holding(stage.keys[scope]) for scope in ("storefront", "operator"))
         clock = Clock(operator)
-        scenes = _Scenes(shop, operator, stage, _lanes(journey.orders))
+        cashier = Cashier(shop, operator, stage, journey.bank_hours)
+        with self._teller.step("Payout methods", len(journey.methods)) as step:
+            _at_once(cashier.add_method, journey.methods, step)
+        scenes = _Scenes(shop, operator, stage, _lanes(journey.orders), cashier)
         for month, group in groupby(journey.stops, key=lambda stop: datetime.fromisoformat(stop.at).strftime("%B")):
             stops = list(group)
             name = f"{month}, {len(stops)} stop{'s' * (len(stops) > 1)}"
@@ -58,7 +48,10 @@ class Player:
                 for stop in stops:
                     clock.move_to(stop.at)
                     scenes.play(stop, step)
-        with self._teller.step("The last close", 1) as step:
+        with self._teller.step("The aftermath", 1) as step:
+            clock.move_to(journey.aftermath.at)
+            cashier.answer_for_the_bank(journey.aftermath.at)
+            cashier.take_back(journey)
             clock.move_to(journey.ends)
             step.done()
         self.clock_seconds = clock.seconds
@@ -115,26 +108,30 @@ class Player:
 class _Scenes:
     """What is told while the clock stands."""
 
-    def __init__(self, shop: Api, operator: Api, stage: Stage, lane_of: dict[str, int]) -> None:
+    def __init__(self, shop: Api, operator: Api, stage: Stage, lane_of: dict[str, int], cashier: Cashier) -> None:
         self._shop = shop
         self._operator = operator
         self._stage = stage
         self._lane_of = lane_of
+        self._cashier = cashier
 
     def play(self, stop: Stop, step: Step) -> None:
         """In the order in which the stop has it."""
         for standing in _each(stop.standings, step):
             self._stand(standing)
+        self._cashier.answer_for_the_bank(stop.at)
+        _at_once(self._cashier.ask, stop.asks, step)
         _at_once(self._click, stop.clicks, step)
         self._tell(stop.early, step)
         self._order(stop.orders, step)
         self._tell([(order, fact) for order, fact in stop.late if fact.route == "complete"], step)
         back = [(order, fact) for order, fact in stop.late if fact.route != "complete"]
-        # An order that is taken back before it was judged has that as its reason, so these are judged first.
-        self._wait_for_first_decisions([order for order, _ in back if order.taken_back and order.told_at == stop.at])
+        # An order that is taken back before it was judged has that as its reason, and what comes back before a release
+        # is decided comes out of what is pending: so these are judged first.
+        self._wait_for_decisions([order for order, _ in back if order.told_at == stop.at])
         self._tell(back, step)
         # The clock won't move before every order is decided, and asking it is dearer than asking for an order.
-        self._wait_for_first_decisions(self._last_of_each_lane(stop.orders))
+        self._wait_for_decisions(self._last_of_each_lane(stop.orders))
 
     def _stand(self, standing: Standing) -> None:
         path = f"/v1/distributors/{self._stage.id_of(standing.user_id)}/{standing.route}"
@@ -169,7 +166,7 @@ class _Scenes:
     def _last_of_each_lane(self, orders: Sequence[Order]) -> list[Order]:
         return list({self._lane_of[order.body["customer_id"]]: order for order in orders}.values())
 
-    def _wait_for_first_decisions(self, orders: list[Order]) -> None:
+    def _wait_for_decisions(self, orders: list[Order]) -> None:
         def decided(order: Order) -> bool:
             return bool(self._shop.get(f"/v1/orders/{order.order_id}/explanation")["decided"])
 

@@ -1,4 +1,4 @@
-"""What the platform says it decided: answers, explanations, commissions, levels, read until they agree or rest."""
+"""What the platform says it decided: answers, explanations, commissions, levels, money, until they agree or rest."""
 
 import time
 from collections.abc import Iterable
@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from itertools import pairwise
 
+from infra.replay.books import Books
 from infra.replay.client import Api
 from infra.replay.journey import Journey
 from infra.replay.oracle import Change, Difference, Expected, Verdict, compare
-from infra.replay.player import LANES, Stage
+from infra.replay.player import LANES
 from infra.replay.progress import Teller
+from infra.replay.stage import Stage
 from infra.replay.stops import Json
 
 REST_SECONDS = 20.0
@@ -21,10 +23,11 @@ WINDOWS = 16
 
 
 class Readback:
-    """Explanations and commissions by order id, changes of levels by user id and day, as last read."""
+    """Explanations and commissions by order id, changes of levels by user id and day, the books, as last read."""
 
-    def __init__(self, auditor: Api, stage: Stage, journey: Journey) -> None:
+    def __init__(self, auditor: Api, stage: Stage, journey: Journey, books: Books) -> None:
         self._auditor = auditor
+        self.books = books
         self._answers = stage.answers
         self._user_of = {each["distributor_id"]: user_id for user_id, each in stage.distributors.items()}
         self._explained = [order.order_id for order in journey.orders if order.explained]
@@ -48,6 +51,12 @@ class Readback:
         with teller.step("Changes of levels", 1) as step:
             self._read_changes()
             step.done()
+        with teller.step("Balances, statements", 1) as step:
+            self.books.read()
+            step.done()
+        with teller.step("Reconciliation", 1) as step:
+            self.books.reconcile()
+            step.done()
 
     def settle(self, expected: Expected) -> list[Difference]:
         """What still differs when the last decisions are in; differences are read again until nothing moves."""
@@ -56,6 +65,7 @@ class Readback:
         while differences and time.monotonic() - quiet_since < REST_SECONDS:
             time.sleep(POLL_SECONDS)
             self._read_changes()
+            self.books.read()
             self._read_again(each.about for each in differences if each.about in self.commissions)
             before, differences = differences, self._differences(expected)
             if before != differences:
@@ -101,6 +111,7 @@ class Readback:
             *compare(verdicts, explained),
             *compare(ranks, self._ranks()),
             *compare(expected.changes, self.changes),
+            *self.books.differences(expected),
         ]
         return list({each.about: each for each in found}.values())
 

@@ -5,13 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
-from infra.replay import levels_report
+from infra.replay import levels_report, money_report
 from infra.replay.fall import Fall
 from infra.replay.journey import Journey
 from infra.replay.oracle import Difference, Expected
-from infra.replay.player import Stage
 from infra.replay.readback import Readback
+from infra.replay.stage import Stage
 from infra.replay.stops import Json, Order
 from infra.replay.words import money
 
@@ -58,6 +59,7 @@ class Outcome:
     fall: Fall | None
     differences: list[Difference]
     currency: str
+    zone: ZoneInfo
     seconds: Seconds
 
     @property
@@ -66,13 +68,14 @@ class Outcome:
         commissions = sum(len(verdict.tiers) for verdict in self.expected.verdicts.values())
         return (
             f"oracle: {len(self.expected.verdicts):,} orders, {commissions:,} commissions, "
-            f"{len(self.expected.changes):,} level changes, {len(self.differences):,} differences"
+            f"{len(self.expected.changes):,} level changes, {len(self.expected.purses):,} balances, "
+            f"{len(self.expected.withdrawals):,} withdrawals, {len(self.differences):,} differences"
         )
 
 
 def report(outcome: Outcome) -> Iterator[str]:
     """The whole report, line by line."""
-    for section in (_orders, _tiers, _top, _one_explained, _movements, _histories, _fall, _proof, _next_steps):
+    for section in SECTIONS:
         yield ""
         yield from section(outcome)
 
@@ -181,6 +184,22 @@ def _fall(outcome: Outcome) -> Iterator[str]:
     return levels_report.explained(outcome.fall, outcome.journey, outcome.currency)
 
 
+def _withdrawals(outcome: Outcome) -> Iterator[str]:
+    return money_report.withdrawals(outcome.readback.books)
+
+
+def _one_life(outcome: Outcome) -> Iterator[str]:
+    return money_report.one_life(outcome.readback.books, outcome.stage, outcome.currency, outcome.zone)
+
+
+def _after_payout(outcome: Outcome) -> Iterator[str]:
+    return money_report.after_payout(outcome.readback.books, outcome.journey, outcome.stage, outcome.zone)
+
+
+def _whereabouts(outcome: Outcome) -> Iterator[str]:
+    return money_report.whereabouts(outcome.readback.books, outcome.currency)
+
+
 def _proof(outcome: Outcome) -> Iterator[str]:
     yield f"Replay took {outcome.seconds.all:.0f} s, {outcome.seconds.clock:.0f} of them to move the clock"
     yield outcome.oracle_says
@@ -214,11 +233,20 @@ def _curls(outcome: Outcome, order: Order, stage: Stage) -> Iterable[str]:
     }
     auditor = f"-H 'Authorization: Bearer {stage.keys['auditor']}'"
     shop = f"-H 'Authorization: Bearer {stage.keys['storefront']}' -H 'Content-Type: application/json'"
+    operator = f"-H 'Authorization: Bearer {stage.keys['operator']}'"
+    whose = f"{outcome.url}/v1/distributors/{first['distributor_id']}"
     earner = f"distributor_id={first['distributor_id']}&limit=3"
+    attempts = (attempt for each in outcome.readback.books.withdrawals.values() for attempt in each["attempts"])
+    batches = [attempt["batch_id"] for attempt in attempts if attempt["batch_id"]]
+    files = [f"  curl -s {operator} '{outcome.url}/v1/payouts/batches/{batch}/file'" for batch in batches]
     return (
         f"  curl -s {auditor} '{outcome.url}/v1/orders/{order.order_id}/explanation'",
         f"  curl -s {auditor} '{outcome.url}/v1/commissions?{earner}'",
         f"  curl -s {auditor} '{outcome.url}/v1/distributors/{first['distributor_id']}/progress'",
+        f"  curl -s {auditor} '{whose}/balance'",
+        f"  curl -s {auditor} '{whose}/statement?limit=5'",
+        f"  curl -s {auditor} '{outcome.url}/v1/exports/statement.csv?distributor_id={first['distributor_id']}'",
+        *files[:1],
         f"  curl -s {auditor} '{outcome.url}/v1/levels/changes?limit=5'",
         f"  curl -s {shop} '{outcome.url}/v1/orders' -d '{json.dumps(new)}'",
     )
@@ -226,3 +254,21 @@ def _curls(outcome: Outcome, order: Order, stage: Stage) -> Iterable[str]:
 
 def _percent(rate_bp: int) -> str:
     return f"{rate_bp // 100}.{rate_bp % 100:02}"
+
+
+SECTIONS = (
+    _orders,
+    _tiers,
+    _top,
+    _one_explained,
+    _movements,
+    _histories,
+    _fall,
+    _withdrawals,
+    _one_life,
+    _after_payout,
+    _whereabouts,
+    _proof,
+    _next_steps,
+)
+"""In the order in which they are told."""

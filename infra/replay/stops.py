@@ -57,11 +57,34 @@ class Click:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A distributor asks for a part of what is available to it, in basis points, unless that is less than the minimum.
+
+    Foreseen is also what an operator says if it has to be reviewed, and the bank's result if it goes there.
+    """
+
+    user_id: str
+    day: str
+    part_bp: int
+    channel: str
+    min_minor: int
+    rejected: bool
+    bank_says: str
+    told_at: str
+
+    @property
+    def name(self) -> str:
+        """Nobody asks twice on a day."""
+        return f"{self.user_id} asks {self.day}"
+
+
+@dataclass(frozen=True)
 class Stop:
     """The clock stands: what is told, in this order. Facts come with their orders."""
 
     at: str
     standings: tuple[Standing, ...]
+    asks: tuple[Ask, ...]
     clicks: tuple[Click, ...]
     early: tuple[tuple[Order, Fact], ...]
     orders: tuple[Order, ...]
@@ -70,7 +93,7 @@ class Stop:
     @property
     def told(self) -> int:
         """How many things are told."""
-        return sum(map(len, (self.standings, self.clicks, self.early, self.orders, self.late)))
+        return sum(map(len, (self.standings, self.asks, self.clicks, self.early, self.orders, self.late)))
 
 
 class Rhythm:
@@ -98,18 +121,39 @@ class Rhythm:
         """An instant as the platform is told it: with the offset that the program's clocks have then."""
         return at.astimezone(self._zone).isoformat()
 
+    def in_force(self, plans: list[Json], at: datetime) -> Json:
+        """Of the mapping's plans the one in force at an instant."""
+        *_, plan = (each["plan"] for each in plans if self.midnight(date.fromisoformat(each["from"])) <= at)
+        return dict(plan)
+
+    def release_after(self, at: datetime, rhythm: str) -> datetime:
+        """The first release after an instant: at 10:00, `daily`, `weekly:1..7` or `monthly:1..28`."""
+        every, _, number = rhythm.partition(":")
+        first = at.astimezone(self._zone).date()
+        for day in (first + timedelta(days=count) for count in range(40)):
+            released = self.instant(datetime.combine(day, time(10)))
+            if (
+                released > at
+                and number == {"daily": "", "weekly": f"{day.isoweekday()}", "monthly": f"{day.day}"}[every]
+            ):
+                return released
+        raise ValueError(f"{rhythm} never comes")
+
     def told_at(self, at: datetime) -> datetime | None:
         """The first stop at or after an instant; None after the last stop."""
         return next((stop for stop in self.stops if stop >= at), None)
 
 
-def stops_of(rhythm: Rhythm, standings: list[Standing], clicks: list[Click], orders: list[Order]) -> Iterator[Stop]:
+def stops_of(
+    rhythm: Rhythm, standings: list[Standing], asks: list[Ask], clicks: list[Click], orders: list[Order]
+) -> Iterator[Stop]:
     """The stops at which there is something to tell, by time."""
     facts = [(order, fact) for order in orders for fact in order.facts]
     for at in (stop.isoformat() for stop in rhythm.stops):
         stop = Stop(
             at,
             tuple(each for each in standings if each.told_at == at),
+            tuple(each for each in asks if each.told_at == at),
             tuple(each for each in clicks if each.told_at == at),
             tuple((order, fact) for order, fact in facts if fact.told_at == at and fact.early),
             tuple(each for each in orders if each.told_at == at),

@@ -6,7 +6,7 @@ platform asks the time zone database it knows the two nights of 2017, and where 
 close, it adds a month up again for every day.
 
 Read it in this order: `world` (who there is, and when it is), `receipts` (what was bought and taken back, and when that
-was told), `judging` (whose order it is, and how much), `levels` (who rises, who falls).
+was told), `judging` (whose order it is, and how much), `levels` (who rises, who falls), `purses` (where the money is).
 """
 
 import json
@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from infra.replay.oracle.judging import Judge, Verdict
-from infra.replay.oracle.levels import Change, life_of, volumes_of
+from infra.replay.oracle.judging import Credit, Judge, Verdict
+from infra.replay.oracle.levels import Change, Life, life_of, volumes_of
+from infra.replay.oracle.purses import Purse, Withdrawal, movements_of, take_back_late, wallets_of
 from infra.replay.oracle.receipts import read_clicks, read_receipts
 from infra.replay.oracle.world import World
 
-__all__ = ["Change", "Difference", "Expected", "Verdict", "compare", "expect"]
+__all__ = ["Change", "Difference", "Expected", "Purse", "Verdict", "Withdrawal", "compare", "expect"]
 
 Told = TypeVar("Told")
 
@@ -35,11 +36,15 @@ class Expected:
     """The seller's rank on the day each credited order was paid, by order id."""
     changes: dict[str, Change]
     """Every change of a level, by "<user id> <day>"."""
+    purses: dict[str, Purse]
+    """Everybody's money when the clock stops, by user id."""
+    withdrawals: dict[str, Withdrawal]
+    """By "<user id> asks <day>"."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something on which the platform and the oracle disagree: an order, or a distributor's day."""
+    """Something on which the platform and the oracle disagree: an order, a distributor's day, money or withdrawal."""
 
     about: str
     expected: object
@@ -53,16 +58,30 @@ def expect(baskets: int, months: int, mapping: dict[str, Any] | None = None) -> 
     receipts = read_receipts(world)
     judge = Judge(world, read_clicks(world, receipts))
     credits = [judge.credit(receipt) for receipt in receipts]
-    volumes = volumes_of(world, judge, credits)
-    lives = {seller: life_of(world, seller, volumes[seller]) for seller in world.willing()}
-    ranks = {
-        each.receipt.name: lives[each.seller].rank_on(world.day(each.receipt.at)) for each in credits if each.seller
-    }
+    ranks = _ranks(world, credits, _lives(world, judge, credits))
+    take_back_late(world, judge, credits, ranks)
+    lives = _lives(world, judge, credits)
+    moved = (move for each in credits for move in movements_of(world, judge, each, ranks.get(each.receipt.name)))
+    wallets = wallets_of(world, moved)
+    courses = [course.withdrawal for wallet in wallets.values() for course in wallet.courses]
     return Expected(
         verdicts={each.receipt.name: judge.verdict(each, ranks.get(each.receipt.name)) for each in credits},
         ranks=ranks,
         changes={f"{each.seller} {each.day}": each for life in lives.values() for each in life.changes},
+        purses={seller: wallet.at(world.ends) for seller, wallet in wallets.items()},
+        withdrawals={f"{each.seller} asks {each.asked}": each for each in courses},
     )
+
+
+def _lives(world: World, judge: Judge, credits: list[Credit]) -> dict[str, Life]:
+    volumes = volumes_of(world, judge, credits)
+    return {seller: life_of(world, seller, volumes[seller]) for seller in world.willing()}
+
+
+def _ranks(world: World, credits: list[Credit], lives: dict[str, Life]) -> dict[str, int]:
+    return {
+        each.receipt.name: lives[each.seller].rank_on(world.day(each.receipt.at)) for each in credits if each.seller
+    }
 
 
 def compare(expected: Mapping[str, Told], found: Mapping[str, Told]) -> list[Difference]:

@@ -1,11 +1,11 @@
 """Whose order it is, and how much it pays: plan.md's attribution and commission."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from infra.replay.oracle.receipts import Clicks, Item, Receipt
+from infra.replay.oracle.receipts import Back, Clicks, Item, Receipt
 from infra.replay.oracle.world import DAY, Json, World, user
 
 
@@ -141,22 +141,22 @@ class Judge:
 
     # How much
 
-    def counting(self, receipt: Receipt, seller: str, told_by: datetime | None = None) -> list[Item]:
-        """The lines whose products earn for the seller, after all or after what was told by then."""
+    def counting(self, receipt: Receipt, seller: str, backs: Collection[Back] | None = None) -> list[Item]:
+        """The lines whose products earn for the seller, after all that came back or after these."""
         track = self._world.role(seller)["track"]
 
         def counts(sku: str) -> bool:
             rule = self._world.rule(sku, receipt.at)
             return rule is None or (rule["eligible"] and (not rule["tracks"] or track in rule["tracks"]))
 
-        return [item for item in receipt.items(told_by) if counts(item.sku)]
+        return [item for item in receipt.items(backs) if counts(item.sku)]
 
-    def verdict(self, credit: Credit, rank: int | None) -> Verdict:
-        """The order's outcome, its seller having this rank on the day it was paid."""
+    def verdict(self, credit: Credit, rank: int | None, backs: Collection[Back] | None = None) -> Verdict:
+        """The order's outcome after all that came back, or after these; its seller having this rank on its day."""
         if credit.seller is None or rank is None:
             return Verdict(credit.reason, None, {})
         world, at, seller = self._world, credit.receipt.at, credit.seller
-        plan, items = world.plan(at), self.counting(credit.receipt, seller)
+        plan, items = world.plan(at), self.counting(credit.receipt, seller, backs)
         track = plan["tracks"][world.role(seller)["track"]]
         level_bp = track["levels"][rank - 1]["rate_bp"]
         base = sum(item.base for item in items)

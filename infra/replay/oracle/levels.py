@@ -142,7 +142,8 @@ def volumes_of(world: World, judge: Judge, credits: Iterable[Credit]) -> dict[st
             continue
         receipt, sold, had = credit.receipt, volumes[credit.seller], 0
         for told in sorted({receipt.told, *(back.told for back in receipt.backs)}):
-            left = sum(item.base for item in judge.counting(receipt, credit.seller, told_by=told))
+            backs = [back for back in receipt.backs if back.told <= told]
+            left = sum(item.base for item in judge.counting(receipt, credit.seller, backs))
             day = world.counts_on(receipt.at, told)
             sold.sales[day] += left - had
             sold.orders[day] += (left > 0) - (had > 0)

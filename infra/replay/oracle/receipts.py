@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -27,6 +27,18 @@ class Back:
     told: datetime
     money: list[int]
     units: list[int]
+    before: bool = False
+    """Whether it was told before its order."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """That the order was completed: when, and when the platform is told."""
+
+    at: datetime
+    told: datetime
+    by_order: bool
+    """Whether the order itself says so."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +55,18 @@ class Receipt:
     backs: list[Back] = field(default_factory=list)
     before: str | None = None
     """What was already true of it when it arrived."""
+    done: Done | None = None
+    """None: nobody says that it was completed."""
 
     @property
     def name(self) -> str:
         """The order's id."""
         return f"b-{self.basket}"
 
-    def items(self, told_by: datetime | None = None) -> list[Item]:
-        """The lines with what is left of them after all, or after what was told by then."""
-        backs = [back for back in self.backs if told_by is None or back.told <= told_by]
+    def items(self, backs: Collection[Back] | None = None) -> list[Item]:
+        """The lines with what is left of them after all that came back, or after these."""
+        if backs is None:
+            backs = self.backs
         return [
             Item(
                 sku,
@@ -101,9 +116,11 @@ def _receipt(world: World, number: int, rows: list[Json], coupons: list[str]) ->
     told = world.stop_after(at)
     if told is None:
         raise ValueError(f"basket {number} was paid after the last stop")
-    backs = list(_backs(world, number, at, told, bought))
-    before = _before(world, number, household, told, bought, backs)
-    return Receipt(number, household, at, told, bought, coupons, backs, before)
+    early = user(household) in world.willing() and world.yes("early", number, world.mapping["early"]["share_bp"])
+    backs = list(_backs(world, number, at, told, bought, early))
+    before = _before(world, number, bought, backs)
+    done = _done(world, number, at, told)
+    return Receipt(number, household, at, told, bought, coupons, backs, before, done)
 
 
 def _stamp(rows: list[Json]) -> datetime:
@@ -111,13 +128,10 @@ def _stamp(rows: list[Json]) -> datetime:
     return stamp
 
 
-def _before(
-    world: World, number: int, household: int, told: datetime, bought: list[tuple[str, int, int]], backs: list[Back]
-) -> str | None:
+def _before(world: World, number: int, bought: list[tuple[str, int, int]], backs: list[Back]) -> str | None:
     """Some orders of approved distributors meet a cancellation or a full refund that is told before them."""
-    early = user(household) in world.willing() and world.yes("early", number, world.mapping["early"]["share_bp"])
-    money = [back.money for back in backs if back.told == told]
-    if not early or not money:
+    money = [back.money for back in backs if back.before]
+    if not money:
         return None
     if _cancelled(world, number):
         return "cancelled"
@@ -126,18 +140,31 @@ def _before(
     return "fully_refunded" if any(paid) and nothing_left else None
 
 
+def _done(world: World, number: int, at: datetime, told: datetime) -> Done | None:
+    """The completion of an order that isn't cancelled; half of those that are known when it is told, it says itself."""
+    section = world.mapping["completions"]
+    if _cancelled(world, number) or not world.yes("complete", number, section["share_bp"]):
+        return None
+    done = at + (1 + world.draw("complete-after", number) % section["days_max"]) * DAY
+    stop = world.stop_after(done)
+    if stop is None:
+        return None
+    by_order = done <= told and world.yes("told-at-once", number, section["at_once_bp"])
+    return Done(done, max(stop, told), by_order)
+
+
 def _cancelled(world: World, number: int) -> bool:
     return world.yes("cancel", number, world.mapping["cancellations"]["share_bp"])
 
 
 def _backs(
-    world: World, number: int, at: datetime, told: datetime, bought: list[tuple[str, int, int]]
+    world: World, number: int, at: datetime, told: datetime, bought: list[tuple[str, int, int]], early: bool
 ) -> Iterator[Back]:
     """What comes back in time to be told of, at the first stop after it happened, but never before the order."""
     for days, money, units in _given_back(world, number, bought):
         stop = world.stop_after(at + days * DAY)
         if stop:
-            yield Back(max(stop, told), money, units)
+            yield Back(max(stop, told), money, units, before=early and stop <= told)
 
 
 def _given_back(

@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from functools import cache
 from itertools import accumulate
@@ -30,7 +30,9 @@ class World:
         self.horizon = first_of(self.first_day, months)
         """The 1st after the last month."""
         self.stops = list(self._stops())
-        self.ends = self.close(self.horizon - DAY) + timedelta(minutes=mapping["clock"]["ends_after_close_minutes"])
+        self.aftermath = self._aftermath()
+        after_close = timedelta(minutes=mapping["clock"]["ends_after_close_minutes"])
+        self.ends = self.close(self.day(self.aftermath)) + after_close
         self.households, self.buyers = self._households(baskets)
         every = mapping["distributors"]["every"]
         self.sellers = [user(household) for household in self.households[::every]]
@@ -149,6 +151,25 @@ class World:
     def stop_after(self, at: datetime) -> datetime | None:
         """The first stop at or after an instant; None after the last one."""
         return next((stop for stop in self.stops if stop >= at), None)
+
+    def release_after(self, at: datetime, rhythm: str = "daily") -> datetime:
+        """The first release after an instant: 10:00, every day or on those of the rhythm."""
+        name, _, number = rhythm.partition(":")
+        day = self.day(at)
+        while True:
+            ten = utc(datetime.combine(day, time(10)))
+            of_day = {"daily": "", "weekly": str(day.isoweekday()), "monthly": str(day.day)}
+            if ten > at and of_day[name] == number:
+                return ten
+            day += DAY
+
+    def _aftermath(self) -> datetime:
+        """The first noon (or what the mapping says) after what is asked for at the last stop is released."""
+        last = self.stops[-1]
+        released = self.release_after(last, self.plan(last)["withdrawal"]["release"])
+        hour = time.fromisoformat(self.mapping["aftermath"]["at"])
+        noon = utc(datetime.combine(self.day(released), hour))
+        return noon if noon > released else utc(datetime.combine(self.day(released) + DAY, hour))
 
     def _stop_on(self, day: str | None) -> datetime | None:
         return self.stop_after(midnight(day)) if day else None
