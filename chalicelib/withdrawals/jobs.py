@@ -119,7 +119,11 @@ def _release(program: Program, cutoff: datetime, deadline: float) -> bool:
     for_files: list[Withdrawal] = []
     try:
         for item in _due(program.program_id, Queue.RELEASE, cutoff):
-            for_files += _sent(program, item)
+            withdrawal = item.withdrawal()
+            if _waits_for_its_file(withdrawal):
+                for_files.append(withdrawal)
+                continue
+            for_files += _sent(program, item, withdrawal)
             if time.monotonic() > deadline:
                 return False
     except _Stopped:
@@ -130,13 +134,14 @@ def _release(program: Program, cutoff: datetime, deadline: float) -> bool:
     return True
 
 
-def _sent(program: Program, item: WithdrawalItem) -> Iterable[Withdrawal]:
-    """Claim one and send it. Given back if it waits, claimed, for its file."""
-    withdrawal = item.withdrawal()
-    channel = payouts.channel_of(withdrawal.channel)
+def _waits_for_its_file(withdrawal: Withdrawal) -> bool:
+    return withdrawal.status is Status.SUBMITTING and payouts.channel_of(withdrawal.channel).in_batches
+
+
+def _sent(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> Iterable[Withdrawal]:
+    """Claim one and send it, unless its distributor is barred. Given back if it waits, claimed, for its file."""
     if withdrawal.status is Status.SUBMITTING:
-        if channel.in_batches:
-            return [withdrawal]
+        # Whoever claimed it died in the call, or is in it still.
         _look(program, item)
         return ()
     distributor = distributors.get(program.program_id, withdrawal.distributor_id)
@@ -146,9 +151,10 @@ def _sent(program: Program, item: WithdrawalItem) -> Iterable[Withdrawal]:
     claimed = _claim(program, item, withdrawal)
     if claimed is None:
         return ()
-    if channel.in_batches:
+    if _waits_for_its_file(claimed):
         return [claimed]
-    _take(program, item, claimed, "submit", _ask(program, claimed, channel.submit))
+    submit = payouts.channel_of(claimed.channel).submit
+    _take(program, item, claimed, "submit", _ask(program, claimed, submit))
     return ()
 
 
