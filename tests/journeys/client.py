@@ -104,7 +104,7 @@ class Shop:
         wanted = (("wang", "operator"), ("zhao", "operator"), ("store", "storefront"), ("an", "auditor"))
         self.keys = Keys(self.program_id, *(self._key(actor, scope) for actor, scope in wanted))
         if plan is not None:
-            self.publish(plan, "2026-01-01T00:00:00+08:00")
+            self.publish(plan, "2026-03-01T00:00:00+08:00")
 
     def _made(self, path: str, body: Any) -> Any:
         return done(self.api.post(path, body, key=self.cloud.platform_key), 201)

@@ -1,16 +1,13 @@
 """Where a distributor's money stands: from a sale to its bank and below zero, and what people correct by hand."""
 
 import csv
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.journeys.client import Shop, done, pick
+from tests.journeys.client import Cloud, Shop, done, pick
 from tests.journeys.plans import plan
 from tests.journeys.till import MORNING, Till, paying
-
-MakeShop = Callable[..., Shop]
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -18,11 +15,11 @@ def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
-def test_from_a_sale_to_the_payee_and_a_refund_after_that(make_shop: MakeShop) -> None:
+def test_from_a_sale_to_the_payee_and_a_refund_after_that(cloud: Cloud) -> None:
     """Order A is completed at once, B completes itself after two days; both are held for a day."""
     document = paying()
     document["hold"] = {"starts": "completed", "days": 1, "auto_complete_days": 2}
-    till = Till(make_shop(document))
+    till = Till(cloud, document)
     shop, mei = till.shop, till.shop.distributor("mei")
     method = till.method(mei, "pretend", behaviour="accept")
     shop.order("A", 100_000, code=mei["code"])
@@ -60,8 +57,8 @@ def test_from_a_sale_to_the_payee_and_a_refund_after_that(make_shop: MakeShop) -
     assert till.balances()
 
 
-def test_two_people_adjust_and_write_off(make_shop: MakeShop) -> None:
-    till = Till(make_shop(paying()))
+def test_two_people_adjust_and_write_off(cloud: Cloud) -> None:
+    till = Till(cloud, paying())
     mei, li = (till.shop.distributor(name) for name in ("mei", "li"))
     method = till.method(li, "pretend", behaviour="accept")
     assert (till.adjust(mei, 1, idempotency_key="").status, till.adjust(mei, 0).status) == (400, 422)
@@ -93,8 +90,8 @@ def test_two_people_adjust_and_write_off(make_shop: MakeShop) -> None:
     assert till.balances()
 
 
-def test_tables_of_commissions_and_statements(make_shop: MakeShop) -> None:
-    till = Till(make_shop(plan()))
+def test_tables_of_commissions_and_statements(cloud: Cloud) -> None:
+    till = Till(cloud, plan())
     seller, middle, _ = till.shop.chain()
     for number in range(3):
         till.shop.order(f"A{number}", 10_000, code=seller["code"])

@@ -3,15 +3,12 @@
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
-from tests.journeys.client import Cloud, Shop, done, file_of, pick
+from tests.journeys.client import Cloud, done, file_of, pick
 from tests.journeys.till import AFTER_TEN, CARD, MORNING, Till, paying
 from tests.support import Answer
-
-MakeShop = Callable[..., Shop]
 
 BYTES = "application/octet-stream"
 
@@ -37,9 +34,9 @@ def pointers(answer: Answer) -> set[str]:
     return {pointer for pointer, _ in answer.errors}
 
 
-def test_a_file_for_the_bank_and_what_became_of_it(make_shop: MakeShop) -> None:
+def test_a_file_for_the_bank_and_what_became_of_it(cloud: Cloud) -> None:
     """Five transfers of 10 yuan, each to an account of its own, at a fee of 50 fen."""
-    till = Till(make_shop(paying(fee_minor=50)))
+    till = Till(cloud, paying(fee_minor=50))
     names = ("paid", "failed", "returned", "lost", "found")
     sellers = dict(zip(names, till.fund(1_000, *names), strict=True))
     methods = {name: till.method(each, "bank", **card(n)) for n, (name, each) in enumerate(sellers.items())}
@@ -55,7 +52,11 @@ def test_a_file_for_the_bank_and_what_became_of_it(make_shop: MakeShop) -> None:
     # What can't be is refused whole.
     batch_id, good = batch["batch_id"], (reference["paid"], "paid")
     refused = [(reference["failed"], "perhaps"), ("T 1", "paid"), good]
-    assert pointers(results(till, batch_id, good, *refused)) == {"/rows/1/result", "/rows/2/reference", "/rows/3/reference"}
+    assert pointers(results(till, batch_id, good, *refused)) == {
+        "/rows/1/result",
+        "/rows/2/reference",
+        "/rows/3/reference",
+    }
     assert pointers(results(till, batch_id, good, (f"{reference['paid']}0", "paid"))) == {"/rows/1/reference"}
     assert pointers(results(till, batch_id, good, header="reference,outcome")) == {"/header"}
     assert sent(till, batch_id, b"{}", "application/json").code == "unsupported_media_type"
@@ -112,7 +113,7 @@ def the_file_is_the_same_each_time(till: Till, batch: dict[str, str], references
 
 @pytest.fixture(scope="module")
 def till(cloud: Cloud) -> Till:
-    return Till(Shop(cloud, paying(method_age_hours=24)))
+    return Till(cloud, paying(method_age_hours=24))
 
 
 def test_an_account_is_kept_and_never_shown(till: Till) -> None:

@@ -1,43 +1,13 @@
 """What the stream delivers again, what was lost, and what nobody can process."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from infra.stage import Stage
-from tests.journeys.client import Cloud, Shop, until
-
-
-class Tables:
-    """The stage's tables, by hand: what no function may do to them."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self._stage = Stage(cloud.stage.stage, cloud.stage.endpoint)
-        self._client = self._stage.client("dynamodb")
-
-    def items(self, room: str, pk: str) -> list[dict[str, Any]]:
-        """Everything in a partition."""
-        found = self._client.query(
-            TableName=self._stage.table_prefix + room,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": pk}},
-        )
-        return list(found["Items"])
-
-    def put(self, room: str, item: dict[str, Any]) -> None:
-        """Put an item, whatever is there."""
-        self._client.put_item(TableName=self._stage.table_prefix + room, Item=item)
-
-    def lose(self, room: str, item: dict[str, Any]) -> None:
-        """Take an item away."""
-        key = {"pk": item["pk"], "sk": item["sk"]}
-        self._client.delete_item(TableName=self._stage.table_prefix + room, Key=key)
-
-    def touch(self, pk: str, times: int = 1) -> None:
-        """Have the stream deliver an order again."""
-        (item,) = (item for item in self.items("orders", pk) if item["sk"]["S"] == "order")
-        for time in range(times):
-            self.put("orders", item | {"touched": {"N": str(time)}})
+from tests.journeys.client import Cloud, Shop, done, until
+from tests.journeys.hands import Tables
+from tests.support import Answer
 
 
 @pytest.fixture
@@ -95,6 +65,11 @@ def quarantined(shop: Shop) -> list[dict[str, Any]]:
     return list(shop.all("/v1/quarantine"))
 
 
+def redrive(shop: Shop, record: dict[str, Any]) -> Answer:
+    path = f"/v1/quarantine/{quote(record['quarantine_id'])}/redrive"
+    return shop.api.post(path, {}, key=shop.keys.operator)
+
+
 def test_another_entry_under_the_same_name_is_never_overwritten(shop: Shop, tables: Tables) -> None:
     seller = shop.distributor("seller")
     shop.order("A", 10000, code=seller["code"])
@@ -110,6 +85,13 @@ def test_another_entry_under_the_same_name_is_never_overwritten(shop: Shop, tabl
     assert record["reason"].startswith("DivergentReplay")
     assert tables.items("entries", account(shop, seller)) == [wrong]
 
+    # Somebody puts it right, and an operator has it tried again.
+    tables.put("entries", entry)
+    assert done(redrive(shop, record))["done"]
+    assert quarantined(shop) == []
+    assert shop.targets("A") == [800]
+    assert redrive(shop, record).status == 404
+
 
 def test_a_record_that_nobody_can_process_is_put_aside_and_blocks_nobody(shop: Shop, tables: Tables) -> None:
     code = shop.distributor("seller")["code"]
@@ -121,3 +103,5 @@ def test_a_record_that_nobody_can_process_is_put_aside_and_blocks_nobody(shop: S
     (record,) = until(lambda: quarantined(shop), bool)
     assert (record["source"], record["key"]) == ("orders", "poison")
     assert record["record"]["dynamodb"]["Keys"]["pk"] == {"S": f"{shop.program_id}#poison"}
+    assert not done(redrive(shop, record))["done"]
+    assert len(quarantined(shop)) == 1

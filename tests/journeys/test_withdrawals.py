@@ -4,17 +4,14 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
-from tests.journeys.client import NOW, Cloud, Shop, done, pick, until
+from tests.journeys.client import NOW, Cloud, done, pick, until
 from tests.journeys.till import AFTER_TEN, CARD, MORNING, SLA, Distributor, Till, paying
 from tests.support import Answer
 
-MakeShop = Callable[..., Shop]
 Rich = dict[str, tuple[Distributor, str]]
 """Somebody with money and a method, by name."""
 
@@ -24,9 +21,9 @@ SENT = ["requested", "approved", "queued", "submitting"]
 # What a channel may answer
 
 
-def test_each_way_that_a_channel_may_answer(make_shop: MakeShop) -> None:
+def test_each_way_that_a_channel_may_answer(cloud: Cloud) -> None:
     """Withdrawals of 10 yuan, one by each behaviour; they are promised within two hours."""
-    till = Till(make_shop(paying(fee_bp=100, channels={"pretend": {"sla_hours": 2, "peak_sla_hours": 2}})))
+    till = Till(cloud, paying(fee_bp=100, channels={"pretend": {"sla_hours": 2, "peak_sla_hours": 2}}))
     mei, *_ = till.fund(10_000, "mei")
     till.shop.move_clock(MORNING)
     behaviours = ("accept", "delay", "lose_request", "lose_answer", "fail", "return")
@@ -104,8 +101,8 @@ def notices_wake_the_query(till: Till, withdrawal_id: str) -> None:
 # The kill switch
 
 
-def test_the_kill_switch_stops_requests_and_what_is_approved(make_shop: MakeShop) -> None:
-    till = Till(make_shop(paying()))
+def test_the_kill_switch_stops_requests_and_what_is_approved(cloud: Cloud) -> None:
+    till = Till(cloud, paying())
     mei, *_ = till.fund(5_000, "mei")
     method = till.method(mei, "pretend", behaviour="accept")
     till.shop.move_clock(MORNING)
@@ -130,7 +127,7 @@ def till(cloud: Cloud) -> Till:
     More than 100 is looked at before.
     """
     limits = {"min_minor": 1_000, "max_minor": 50_000, "per_day": 2, "review_above_minor": 10_000}
-    return Till(Shop(cloud, paying(fee_minor=1_000, method_age_hours=1, **limits)))
+    return Till(cloud, paying(fee_minor=1_000, method_age_hours=1, **limits))
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +145,7 @@ def said(answer: Answer) -> tuple[int, str]:
 
 
 def test_what_cannot_be_asked_for_is_refused_with_its_code(till: Till, rich: Rich) -> None:
-    (mei, method), (li, others) = rich["mei"], rich["li"]
+    (mei, method), (_, others) = rich["mei"], rich["li"]
     assert said(till.ask(mei, 2_000, method, idempotency_key="")) == (400, "idempotency_key_needed")
     assert said(till.ask({"distributor_id": "dst_nobody"}, 2_000, method)) == (422, "unknown_distributor")
     for unknown in ("pmt_none", others):
@@ -165,8 +162,8 @@ def test_what_cannot_be_asked_for_is_refused_with_its_code(till: Till, rich: Ric
     assert till.stands(mei) == (0, 50_000, 0, 0), "nothing of it was held"
 
 
-def test_a_channel_that_pays_nothing_yet_is_refused(make_shop: MakeShop) -> None:
-    till = Till(make_shop(paying()))
+def test_a_channel_that_pays_nothing_yet_is_refused(cloud: Cloud) -> None:
+    till = Till(cloud, paying())
     mei = till.shop.distributor("mei")
     methods = till.method(mei, "wechat", openid="o-123456"), till.method(mei, "bank", **CARD)
     assert said(till.ask(mei, 1_000, methods[0])) == (422, "channel_not_available")

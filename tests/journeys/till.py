@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Any
 
-from tests.journeys.client import Shop, done, pick, until
+from tests.journeys.client import NOW, Cloud, Shop, done, pick, until
 from tests.journeys.plans import plan
 from tests.support import Answer
 
@@ -35,8 +35,11 @@ def paying(**terms: Any) -> dict[str, Any]:
 class Till:
     """Balances, adjustments, payout methods and withdrawals of a shop; operators ask unless a key is given."""
 
-    def __init__(self, shop: Shop) -> None:
-        self.shop, self.api, self.keys = shop, shop.api, shop.keys
+    def __init__(self, cloud: Cloud, document: dict[str, Any]) -> None:
+        self.shop = shop = Shop(cloud, None)
+        self.api, self.keys = shop.api, shop.keys
+        # No sooner: a reconciliation looks at each day since.
+        shop.publish(document, NOW)
 
     def session(self, distributor: Distributor) -> str:
         """A token for a distributor's own things."""
