@@ -46,7 +46,7 @@ def post(entries: Iterable[Entry]) -> None:
     for entry in entries:
         item = tables.entry_item(entry)
         if not item.put_new():
-            _compare(item)
+            _refuse_other(EntryItem.get(item.pk, item.sk, consistent_read=True), item)
 
 
 def entry_puts(entries: Iterable[Entry]) -> list[Put]:
@@ -56,18 +56,27 @@ def entry_puts(entries: Iterable[Entry]) -> list[Put]:
 
 def post_missing(entries: Sequence[Entry]) -> None:
     """Put those that a crash has left out: costs nothing when all are there. Raises DivergentReplay."""
-    post(missing(entries))
+    stored = _stored(entries)
+    for entry in entries:
+        there = stored.get(tables.entry_key(entry))
+        if there is None:
+            post([entry])
+        else:
+            _refuse_other(there, tables.entry_item(entry))
 
 
 def missing(entries: Sequence[Entry]) -> list[Entry]:
     """Those of these entries that aren't stored. A call for a hundred."""
+    stored = _stored(entries)
+    return [entry for entry in entries if tables.entry_key(entry) not in stored]
+
+
+def _stored(entries: Sequence[Entry]) -> dict[tuple[str, str], EntryItem]:
     keys = [tables.entry_key(entry) for entry in entries]
-    there = {(item.pk, item.sk) for item in EntryItem.batch_get(keys, consistent_read=True)} if keys else set()
-    return [entry for entry, key in zip(entries, keys, strict=True) if key not in there]
+    return {(item.pk, item.sk): item for item in EntryItem.batch_get(keys, consistent_read=True)} if keys else {}
 
 
-def _compare(item: EntryItem) -> None:
-    stored = EntryItem.get(item.pk, item.sk, consistent_read=True)
+def _refuse_other(stored: EntryItem, item: EntryItem) -> None:
     if stored.serialize() != item.serialize():
         log.count("DivergentReplay")
         raise DivergentReplay(f"{item.sk} of {item.pk} was posted with other content before")

@@ -70,7 +70,9 @@ class Reconciled:
 
     as_of: datetime
     since: date | None
-    finished: bool
+    started_at: datetime
+    """Real time, as is `finished_at`; None: a worker is still at it."""
+    finished_at: datetime | None
     differences: tuple[Mapping[str, Any], ...]
     found: int
     totals_minor: Mapping[str, int]

@@ -90,11 +90,13 @@ class ReconciliationAnswer(http.Answer):
     """What a reconciliation has found: at most 100 differences, and how many there are.
 
     `totals_minor`: what all statements come to, by account; together zero. `since` null: it has looked at everything.
+    `started_at` and `finished_at` are real time; `finished_at` null: a worker is still at it.
     """
 
     as_of: http.Shown
     since: http.Day | None
-    finished: bool
+    started_at: http.Shown
+    finished_at: http.Shown | None
     ok: bool
     differences: list[DifferenceAnswer]
     found: int
@@ -173,7 +175,8 @@ def _reconciled(program_id: str, found: Reconciled) -> ReconciliationAnswer:
     return ReconciliationAnswer(
         as_of=found.as_of,
         since=found.since,
-        finished=found.finished,
+        started_at=found.started_at,
+        finished_at=found.finished_at,
         ok=found.ok,
         differences=[DifferenceAnswer(**difference) for difference in found.differences],
         found=found.found,

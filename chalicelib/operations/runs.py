@@ -58,7 +58,7 @@ def part(program_id: str, first: str, last: str, cutoff: str, after: str, of: st
 
 def _close(program: Program, run: RunItem, deadline: float) -> bool:
     if run.phase == Phase.PREPARE and _prepared(program, run, deadline):
-        program = programs.stand(program.program_id, clock.read(run.due_at))
+        program = programs.stop(program.program_id, clock.read(run.due_at))
         run.phase, run.cutoff = Phase.WALK.value, clock.stored(program.now())
         # Kept before the first rank is decided by it: whoever repeats the walk goes by the same instant.
         _touch(run)
@@ -133,7 +133,7 @@ def _at_its_instant(program: Program, run: RunItem) -> Program:
         return program
     commissions.catch_up_told(program)
     run.phase = Phase.WALK.value
-    return programs.stand(program.program_id, clock.read(run.due_at))
+    return programs.stop(program.program_id, clock.read(run.due_at))
 
 
 def _finish(program: Program, run: RunItem) -> None:

@@ -157,6 +157,7 @@ class ReportItem(Progressing):
     differences = JsonAttribute(default=list)
     totals = JsonAttribute(default=dict)
     counts = JsonAttribute(default=dict)
+    started_at = UnicodeAttribute()
     finished_at = UnicodeAttribute(null=True)
     expires_at = NumberAttribute()
 
@@ -165,7 +166,8 @@ class ReportItem(Progressing):
         return Reconciled(
             clock.read(self.sk.partition("#")[0]),
             clock.day(self.since) if self.since else None,
-            self.finished_at is not None,
+            clock.read(self.started_at),
+            clock.read(self.finished_at) if self.finished_at else None,
             tuple(self.differences),
             int(self.found),
             self.totals,
@@ -180,5 +182,12 @@ def reports_pk(program_id: str) -> str:
 
 def new_report(program_id: str, name: str, since: str | None, stage: str) -> ReportItem:
     """A reconciliation that begins now. Its name begins with the instant that it is as of."""
-    kept_until = int((clock.now() + KEPT).timestamp())
-    return ReportItem(reports_pk(program_id), name, since=since, stage=stage, expires_at=kept_until)
+    now = clock.now()
+    return ReportItem(
+        reports_pk(program_id),
+        name,
+        since=since,
+        stage=stage,
+        started_at=clock.stored(now),
+        expires_at=int((now + KEPT).timestamp()),
+    )

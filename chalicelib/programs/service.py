@@ -230,18 +230,35 @@ def set_out(caller: Caller, program: Program, to: datetime) -> Program:
     raise changed_meanwhile()
 
 
-def stand(program_id: str, at: datetime) -> Program:
-    """Let a moving clock stand at an instant on its way, or at its end, where it then stays. Never moves it back.
+def stop(program_id: str, at: datetime) -> Program:
+    """Let a moving clock stop at an instant at which something is to be done. Never moves it back.
 
-    Raises NotFound, Conflict `changed_meanwhile`.
+    At its end, too, it goes on moving: something else may be due there. Raises NotFound, Conflict `changed_meanwhile`.
     """
 
     def change(item: ProgramItem, program: Program) -> None:
         if program.moving_to is not None:
-            item.clock_at = clock.stored(at if program.clock_at is None else max(program.clock_at, at))
+            item.clock_at = _forward(program, at)
+
+    return _noted(program_id, change)
+
+
+def stand(program_id: str, at: datetime) -> Program:
+    """Let a moving clock stand at its end, where it then stays; if it was sent on meanwhile, it stops there.
+
+    Never moves it back. Raises NotFound, Conflict `changed_meanwhile`.
+    """
+
+    def change(item: ProgramItem, program: Program) -> None:
+        if program.moving_to is not None:
+            item.clock_at = _forward(program, at)
             item.moving_to = None if at >= program.moving_to else item.moving_to
 
     return _noted(program_id, change)
+
+
+def _forward(program: Program, at: datetime) -> str:
+    return clock.stored(at if program.clock_at is None else max(program.clock_at, at))
 
 
 def hold_rank(program_id: str, track: str, rank: int, day: date) -> None:

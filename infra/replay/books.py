@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from infra.replay.client import Api
-from infra.replay.clock import wait_until
+from infra.replay.clock import SHORT_PAUSE, wait_until
 from infra.replay.oracle import Difference, Expected, Purse, Withdrawal, compare
 from infra.replay.player import LANES
 from infra.replay.stage import Stage
@@ -29,6 +29,7 @@ class Books:
         self.lines: dict[str, list[Json]] = {}
         self.withdrawals: dict[str, Json] = {}
         self.reconciled: Json = {}
+        self._begun: Json = {}
 
     def read(self) -> None:
         """Everybody's balance and statement, and all withdrawals."""
@@ -42,15 +43,18 @@ class Books:
         path = f"/v1/distributors/{self._stage.id_of(user_id)}"
         return user_id, self._auditor.get(f"{path}/balance"), list(self._auditor.all(f"{path}/statement"))
 
-    def reconcile(self) -> None:
-        """Have the platform hold everything against everything, and wait for what it finds."""
-        begun = self._auditor.post("/v1/reports/reconciliation", {})
+    def begin_to_reconcile(self) -> None:
+        """Have the platform hold everything against everything; a worker does, meanwhile."""
+        self._begun = self._auditor.post("/v1/reports/reconciliation", {})
 
-        def finished() -> bool:
-            self.reconciled = self._auditor.get("/v1/reports/reconciliation")
-            return bool(self.reconciled["finished"]) and self.reconciled["as_of"] == begun["as_of"]
+    def await_reconciliation(self) -> None:
+        """Read what it found once it is finished. ReplayError if that takes long."""
+        wait_until(self._is_reconciled, RECONCILED_SECONDS, "the reconciliation", SHORT_PAUSE)
 
-        wait_until(finished, RECONCILED_SECONDS, "the reconciliation")
+    def _is_reconciled(self) -> bool:
+        """Whether the one that was begun is the last one that is finished."""
+        self.reconciled = self._auditor.get("/v1/reports/reconciliation")
+        return bool(self.reconciled["as_of"] == self._begun["as_of"])
 
     def totals(self) -> Counter[str]:
         """What all lines of all statements come to, by account."""

@@ -8,9 +8,12 @@ import pytest
 from chalicelib.programs.document import presets
 from tests.levels.seller import Seller
 from tests.operations.due import Due, RealTime
+from tests.operations.till import Till
 from tests.support import Api, Shop
 from tests.support_clock import Worker
+from tests.support_market import Market
 from tests.support_state import Held, held, put_back
+from tests.withdrawals.teller import CHANNELS
 
 
 @pytest.fixture
@@ -61,3 +64,18 @@ def made() -> list[tuple[Due, Held]]:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK repeats a lost request at once."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+
+
+@pytest.fixture
+def make_till(make_market: Callable[..., Market], worker: Worker) -> Callable[..., Till]:
+    def make(**plan: Any) -> Till:
+        withdrawal = {"channels": CHANNELS, "method_age_hours": 0, "per_day": 100, "review_above_minor": 10**9}
+        return Till(make_market(withdrawal=withdrawal, **plan), worker)
+
+    return make
+
+
+@pytest.fixture
+def till(make_till: Callable[..., Till]) -> Till:
+    """10 % for the seller; a hold of 7 days from completion, or from 15 days after payment."""
+    return make_till()

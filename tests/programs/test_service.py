@@ -237,13 +237,14 @@ def test_a_clock_that_set_out_stands_at_each_stop_until_it_arrives(program: Prog
         return moved.now(), moved.moving_to
 
     assert told(service.set_out(WANG, program, NOW + 2 * HOUR)) == (NOW, NOW + 2 * HOUR)
-    assert told(service.stand("p", NOW + HOUR)) == (NOW + HOUR, NOW + 2 * HOUR)
-    assert told(service.stand("p", NOW)) == (NOW + HOUR, NOW + 2 * HOUR), "a stop that came late moves nothing back"
+    assert told(service.stop("p", NOW + HOUR)) == (NOW + HOUR, NOW + 2 * HOUR)
+    assert told(service.stop("p", NOW)) == (NOW + HOUR, NOW + 2 * HOUR), "a stop that came late moves nothing back"
     with pytest.raises(Conflict) as refused:
         service.set_out(WANG, program, NOW + HOUR)
     assert refused.value.code == "clock_goes_forward", "it is on its way to a later time"
     assert told(service.set_out(WANG, program, NOW + 3 * HOUR)) == (NOW + HOUR, NOW + 3 * HOUR)
     assert told(service.stand("p", NOW + 2 * HOUR)) == (NOW + 2 * HOUR, NOW + 3 * HOUR), "it was sent on meanwhile"
+    assert told(service.stop("p", NOW + 3 * HOUR)) == (NOW + 3 * HOUR, NOW + 3 * HOUR), "more may be due there"
     assert told(service.stand("p", NOW + 3 * HOUR)) == (NOW + 3 * HOUR, None)
     assert told(service.stand("p", NOW + 9 * HOUR)) == (NOW + 3 * HOUR, None), "a clock that stands still isn't moved"
 
