@@ -63,6 +63,7 @@ def _tell_of_late(program: Program, dues: list[Due]) -> None:
             log.count("JobsLate", program_id=program.program_id, due_at=clock.shown(due.at), late=due.job)
     if not any(due.job is Job.SETTLEMENT for due in dues):
         log.count("SettlementBlocked", program_id=program.program_id)
+    withdrawals.late(program)
 
 
 def set_going(program_id: str, delay_seconds: int = 0) -> None:
@@ -137,7 +138,7 @@ def _run_of(program: Program) -> RunItem | None:
     at = due.at if last == due.day else calendar.due_at(program, due.job, last)
     # A plan that closes sooner can make a day due before the one that comes before it: it waits its turn.
     turn = clock.stored(at) if run is None else max(clock.stored(at), run.due_at)
-    begun = tables.new_run(program.program_id, due.job, due.day.isoformat(), last.isoformat(), turn)
+    begun = tables.new_run(program.program_id, due.job, due.day.isoformat(), last.isoformat(), turn, run)
     if due.job is Job.SETTLEMENT:
         begun.cutoff = calendar.cutoff_of(program, at)
     begun.replace()

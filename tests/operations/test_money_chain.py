@@ -1,6 +1,7 @@
 """From an order to a payout by the chain of jobs alone: every job at its instant, however the clock gets there."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from chalicelib.commissions import jobs as commissions
 from chalicelib.operations import calendar, jobs
-from chalicelib.shared import ids, quarantine
+from chalicelib.programs.model import Mode
+from chalicelib.shared import clock, ids, quarantine
 from chalicelib.shared.tables import connection
 from tests.levels.seller import Seller
 from tests.operations.due import RealTime
@@ -174,4 +176,19 @@ def test_a_live_program_tells_that_its_settlement_is_blocked(
         capsys.readouterr()
         jobs.tick()
         told.append("SettlementBlocked" in capsys.readouterr().out)
+    assert told == [False, True]
+
+
+def test_the_tick_tells_of_live_withdrawals_that_are_late(
+    till: Till, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program's mode is all that is changed here: a live one has no money on its first day."""
+    till.give(10_000)
+    till.asked(2_000, "bank")
+    told = []
+    for hours in (24, 25):
+        monkeypatch.setattr(clock, "now", lambda hours=hours: START + timedelta(hours=hours))
+        capsys.readouterr()
+        jobs._tell_of_late(replace(till.program, mode=Mode.LIVE, clock_at=None), [])
+        told.append("WithdrawalsLate" in capsys.readouterr().out)
     assert told == [False, True]
