@@ -2,7 +2,7 @@
 
 | pk                          | sk                          | item                                                   |
 |-----------------------------|-----------------------------|--------------------------------------------------------|
-| `jobs#{program}`            | `{due at}#{job}#{last day}` | a run, so that they sort as they fell due              |
+| `jobs#{program}`            | `{turn}#{job}#{last day}`   | a run, so that they sort as they were begun            |
 | `done#{program}`            | job                         | up to when a job is done that keeps nothing else       |
 | `reconciliation#{program}`  | its name                    | what a reconciliation has found                        |
 """
@@ -78,12 +78,16 @@ def runs_pk(program_id: str) -> str:
     return f"jobs#{program_id}"
 
 
-def new_run(program_id: str, job: Job, first: str, last: str, due_at: str) -> RunItem:
-    """A run that begins now."""
+def new_run(program_id: str, job: Job, first: str, last: str, due_at: str, before: RunItem | None) -> RunItem:
+    """A run that begins now, after the one before it: its turn is when it falls due, or a microsecond after that one's.
+
+    Several may fall due at one instant, in another order than that of their names.
+    """
     now = clock.now()
+    turn = due_at if before is None else max(due_at, _just_after(before.sk.partition("#")[0]))
     return RunItem(
         runs_pk(program_id),
-        f"{due_at}#{job}#{last}",
+        f"{turn}#{job}#{last}",
         job=job.value,
         first=first,
         last=last,
@@ -95,8 +99,12 @@ def new_run(program_id: str, job: Job, first: str, last: str, due_at: str) -> Ru
     )
 
 
+def _just_after(turn: str) -> str:
+    return clock.stored(clock.read(turn) + timedelta(microseconds=1))
+
+
 def last_run(program_id: str) -> RunItem | None:
-    """The run that became due last, be it done or not; they are done one after the other."""
+    """The run that was begun last, be it done or not; they are done one after the other."""
     newest = RunItem.query(runs_pk(program_id), scan_index_forward=False, limit=1, consistent_read=True)
     return next(iter(newest), None)
 

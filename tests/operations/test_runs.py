@@ -78,17 +78,16 @@ def test_a_day_that_a_new_plan_makes_due_sooner_waits_its_turn(
 def test_a_clock_that_moves_to_an_instant_at_which_something_is_due_moves_until_all_of_it_has_run(
     make_seller: Make, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The days on which nothing happens are completed together, at the midnight to which it moves; then come others."""
+    """Quiet days are completed together, at the midnight to which it moves; settled and closed after that."""
     monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0)
     seller = make_seller(now="2026-03-03T10:00:00+08:00")
     seller.api.post("/v1/test/clock", {"now": "2026-03-08T00:00:00+08:00"}, seller.shop.operator)
     while found := worker.waiting():
         assert seller.get("/v1/test/clock")["moving_to"] == "2026-03-07T16:00:00Z"
         worker.deliver(*found)
-    for r in seller.get("/v1/jobs")["data"]: print(r)
-    print(worker.done)
     assert seller.get("/v1/test/clock")["moving_to"] is None
-    assert days(seller) == [("04", "07")]
+    done = [(run["job"], run["last_day"]) for run in seller.get("/v1/jobs")["data"][::-1]]
+    assert done[:3] == [("completion", "2026-03-08"), ("settlement", "2026-03-07"), ("levels", "2026-03-07")]
 
 
 def test_an_order_that_the_stream_has_not_decided_is_decided_before_the_ranks_are(
