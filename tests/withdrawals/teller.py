@@ -19,12 +19,12 @@ from chalicelib.distributors import service as distributors
 from chalicelib.distributors.model import Distributor
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.model import Account, Entry, Kind
-from chalicelib.payouts.channels.pretend import book
+from chalicelib.payouts.channels.pretend import Booked, book
 from chalicelib.programs.model import Program
 from chalicelib.shared.settings import bucket
 from chalicelib.shared.tables import Put, transact
 from chalicelib.withdrawals import jobs, proof, rules, service
-from chalicelib.withdrawals.model import Status, Withdrawal
+from chalicelib.withdrawals.model import Split, Status, Withdrawal
 from tests.support import Answer
 from tests.support_clock import jump
 from tests.support_market import START, Market
@@ -199,30 +199,47 @@ class Teller:
                 return
 
     def check(self, name: str = "seller") -> None:
-        """The invariants of docs: accounts and withdrawals against the entries and the provider's book."""
+        """The invariants that hold always, by the entries and by the provider's own book. Numbers: docs of money."""
         proven = accounts_proof.of_account(self.program, self.distributor(name))
         assert list(proven.differences) == []
         assert list(proof.of_account(self.program, self.distributor(name), proven.balance)) == []
         own = [each for each in self.all() if each.distributor_id == self.market.id(name)]
-        assert proven.balance.held_minor == sum(w.amount_minor for w in own if not w.status.terminal)
-        booked = {line.reference: line.amount_minor for line in book(self.shop.program_id)}
+        assert proven.balance.held_minor == sum(w.amount_minor for w in own if not w.status.terminal)  # 17
+        item = accounts.open_account(self.program, self.distributor(name)).item
+        assert item.revision == len({(entry.about, entry.n) for entry in proven.entries})  # 18
+        asked = [each.amount_minor for each in proven.entries if each.about.startswith("gift-")]
+        assert proven.balance.available_minor + proven.balance.held_minor + proven.balance.paid_minor == sum(
+            asked
+        )  # 16
+        booked = {line.reference: line for line in book(self.shop.program_id)}
         for withdrawal in own:
-            self.check_one(withdrawal, booked)
+            _check_one(withdrawal, booked)
 
-    def check_one(self, withdrawal: Withdrawal, booked: dict[str, int]) -> None:
-        ways = [step.status for step in withdrawal.history]
-        assert ways[0] is Status.REQUESTED
-        for before, after in itertools.pairwise(ways):
-            assert after in rules.TRANSITIONS[before].values(), (before, after)
-        split = withdrawal.split
-        if split is not None:
-            assert split.net_minor + split.tax_minor + split.fee_minor == withdrawal.amount_minor
-            assert min(split.net_minor, split.tax_minor, split.fee_minor) >= 0
-        for attempt in withdrawal.attempts[:-1]:
-            assert attempt.status is Status.FAILED
-        for attempt in withdrawal.attempts:
-            if attempt.reference in booked:
-                assert booked[attempt.reference] == attempt.amount_minor
+    def check_book(self) -> None:
+        """Whatever the provider knows was written down before."""
+        known = {attempt.reference for each in self.all() for attempt in each.attempts}
+        assert {line.reference for line in book(self.shop.program_id)} <= known  # 25
+
+
+def _check_one(withdrawal: Withdrawal, booked: dict[str, Booked]) -> None:
+    ways = [step.status for step in withdrawal.history]
+    assert ways[0] is Status.REQUESTED
+    for before, after in itertools.pairwise(ways):
+        assert after in rules.TRANSITIONS[before].values(), (before, after)  # 28
+    split = withdrawal.split or Split(0, 0, 0)
+    if withdrawal.split is not None:
+        assert split.net_minor + split.tax_minor + split.fee_minor == withdrawal.amount_minor  # 30
+        assert min(split.net_minor, split.tax_minor, split.fee_minor) >= 0
+    for attempt in withdrawal.attempts[:-1]:
+        assert attempt.status is Status.FAILED  # 26
+    lines = [booked[attempt.reference] for attempt in withdrawal.attempts if attempt.reference in booked]
+    assert {line.amount_minor for line in lines} <= {split.net_minor}  # 27
+    paid = sum(line.amount_minor for line in lines if line.behaviour != "fail")
+    assert paid <= split.net_minor  # 23
+    if withdrawal.status in (Status.FAILED, Status.CANCELLED, Status.EXPIRED, Status.REJECTED):
+        assert paid == 0  # 24
+    if withdrawal.status is Status.PAID and lines:
+        assert paid == split.net_minor
 
 
 def entry_of(distributor: Distributor, about: str, amount_minor: int) -> Entry:

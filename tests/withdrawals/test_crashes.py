@@ -52,6 +52,7 @@ def through(teller: Teller, behaviour: str) -> dict[str, Any]:
     withdrawal_id = ask(teller, behaviour)
     follow(teller)
     teller.check()
+    teller.check_book()
     attempts = teller.get(withdrawal_id).attempts
     return {
         "status": teller.status(withdrawal_id),
@@ -74,8 +75,9 @@ def test_dying_at_each_write_ends_the_same(make_teller: Callable[..., Teller], b
             assert through(teller, behaviour) == wanted, at
 
 
-@pytest.mark.parametrize("answered", [False, True])
-@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize(
+    ("behaviour", "answered"), [("accept", False), ("accept", True), ("lose_request", True), ("return", True)]
+)
 def test_losing_each_request_or_answer_once_ends_the_same(
     make_teller: Callable[..., Teller], behaviour: str, answered: bool
 ) -> None:
@@ -89,7 +91,7 @@ def test_losing_each_request_or_answer_once_ends_the_same(
             assert through(teller, behaviour) == wanted, at
 
 
-@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize("behaviour", ["lose_request", "return"])
 def test_two_workers_at_once_end_the_same(make_teller: Callable[..., Teller], behaviour: str) -> None:
     teller = make_teller(fee_minor=50)
     teller.method(behaviour)
@@ -105,7 +107,7 @@ def test_two_workers_at_once_end_the_same(make_teller: Callable[..., Teller], be
 
 
 def by_bank(teller: Teller) -> dict[str, Any]:
-    asked = [ask(teller, "bank", f"k-{i}") for i in range(3)]
+    asked = [ask(teller, "bank", f"k-{i}") for i in range(2)]
     worked = False
     while not worked:
         try:
@@ -115,7 +117,7 @@ def by_bank(teller: Teller) -> dict[str, Any]:
         except Crash:
             continue
     names = [teller.get(each).attempt.reference for each in asked]
-    rows = list(zip(names, ["paid", "failed", "returned"], strict=True))
+    rows = list(zip(names, ["paid", "returned"], strict=True))
     (batch,) = teller.batches()
     for _ in range(3):
         try:
@@ -142,7 +144,7 @@ def test_dying_at_each_write_of_a_bank_s_batch_ends_the_same(
         teller.forget_files()
         with rewound(), failing(set(), only=room) as wire:
             wanted = by_bank(teller)
-        assert wanted["count"] == 3
+        assert wanted["count"] == 2
         for at in range(1, wire.attempts + 1):
             teller.forget_files()
             with rewound(), failing({at}, answered=answered, only=room):
