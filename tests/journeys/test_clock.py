@@ -109,7 +109,9 @@ def test_a_story_told_twice_ends_the_same(make_shop: MakeShop) -> None:
         shop.refund("A2", "r", ("1", 150_000, 0), at="2026-03-31T21:00:00+08:00")
         settled("A2")
         shop.move_clock("2026-05-01T12:00:00+08:00")
-        runs = [(run["first_day"], run["last_day"], run["due_at"], run["counts"]) for run in shop.all("/v1/jobs?job=levels")]
+        runs = [
+            (run["first_day"], run["last_day"], run["due_at"], run["counts"]) for run in shop.all("/v1/jobs?job=levels")
+        ]
         sums = [
             sum(amount * ((credit == "pending") - (debit == "pending")) for _, debit, credit, amount in lines)
             for lines in (shop.statement(mei), shop.statement(li))

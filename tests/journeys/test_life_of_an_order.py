@@ -8,8 +8,11 @@ from tests.journeys.client import NOW, Shop, line, order, pick
 from tests.journeys.plans import plan
 
 LATER = "2026-03-05T10:00:00+08:00"
-AFTER_HOLD = "2026-03-14T00:00:00+08:00"
-"""Completed on 5 March at 10:00, seven days later it is 12 March at 10:00; the next midnight ends the hold."""
+AFTER_HOLD = "2026-03-13T02:30:00+08:00"
+"""Completed on 5 March at 10:00, seven days later it is 12 March at 10:00; the next midnight ends the hold.
+
+The settlement of that morning books what is released.
+"""
 HOLD_ENDS = "2026-03-12T16:00:00Z"
 
 
@@ -73,9 +76,11 @@ def test_placed_paid_completed_refunded_in_parts_and_then_wholly(shop: Shop) -> 
     assert statuses(shop, "A") == [(1, 560, "available"), (2, 140, "available"), (3, 70, "available")]
     assert [available(shop, one) for one in chain] == [560, 140, 70]
 
-    # More comes back after it: from what was released.
+    # More comes back after it: from what was released, with the next morning's settlement.
     shop.refund("A", "r-2", ("2", 2001, 0))
     assert shop.targets("A") == [399, 99, 49]
+    assert [available(shop, one) for one in chain] == [560, 140, 70]
+    shop.move_clock("2026-03-14T02:30:00+08:00")
     assert shop.statement(seller)[-1] == ("clawback", "available", "expense", 161)
     assert [available(shop, one) for one in chain] == [399, 99, 49]
     assert shop.get("/v1/orders/A")["status"] == "partially_refunded"
@@ -85,6 +90,7 @@ def test_placed_paid_completed_refunded_in_parts_and_then_wholly(shop: Shop) -> 
     explained = shop.explained("A")
     assert [tier["target_minor"] for tier in explained["tiers"]] == [0, 0, 0]
     assert statuses(shop, "A") == [(1, 0, "clawed_back"), (2, 0, "clawed_back"), (3, 0, "clawed_back")]
+    shop.move_clock("2026-03-15T02:30:00+08:00")
     assert [available(shop, one) for one in chain] == [0, 0, 0]
     assert shop.get("/v1/orders/A")["status"] == "refunded"
     assert [decision["n"] for decision in explained["decisions"]] == [1, 2, 3, 4, 5]

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.journeys.client import NOW, Cloud, done, pick, until
+from tests.journeys.client import NOW, Cloud, Shop, done, pick, until
 from tests.journeys.till import AFTER_TEN, CARD, MORNING, SLA, Distributor, Till, paying
 from tests.support import Answer
 
@@ -227,6 +227,28 @@ def test_a_distributor_asks_for_its_own_and_sees_no_other(till: Till, rich: Rich
     assert done(till.do("cancel", mine["withdrawal_id"], key=own))["status"] == "cancelled"
     assert said(till.do("cancel", mine["withdrawal_id"], key=own)) == (409, "wrong_status")
     assert till.stands(zhou) == (0, 50_000, 0, 0)
+
+
+def test_another_programs_money_is_not_there(till: Till, rich: Rich, shop: Shop) -> None:
+    mei, method = rich["mei"]
+    asked, adjustment = till.asked(mei, 20_000, method), done(till.adjust(mei, 5), 201)["adjustment_id"]
+    stranger = shop.keys.operator
+    for path in (
+        f"/v1/distributors/{pick(mei)}/balance",
+        f"/v1/exports/statement.csv?distributor_id={pick(mei)}",
+        f"/v1/withdrawals/{asked}",
+        f"/v1/withdrawals?distributor_id={pick(mei)}",
+    ):
+        assert till.api.get(path, key=till.keys.operator).status == 200
+        assert till.api.get(path, key=stranger).status == 404, path
+    assert till.ask(mei, 2_000, method, key=stranger).code == "unknown_distributor"
+    for action in ("approve", "cancel", "retry"):
+        assert till.do(action, asked, key=stranger).status == 404, action
+    assert till.api.post(f"/v1/adjustments/{adjustment}/approve", {}, key=stranger).status == 404
+    assert till.api.delete(f"/v1/payout-methods/{method}", key=stranger).status == 404
+    for path in ("/v1/withdrawals", "/v1/adjustments", "/v1/payouts/batches"):
+        assert shop.api.get(path, key=stranger).json["data"] == [], path
+    assert till.status(asked) == "requested"
 
 
 def test_of_two_at_once_for_the_last_yuan_one_wins(till: Till, rich: Rich) -> None:

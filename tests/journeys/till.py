@@ -135,8 +135,7 @@ class Till:
         begun = done(self.api.post(path, None, key=self.keys.auditor), 202)
 
         def is_this_one(answer: Answer) -> bool:
-            # The daily ones are as of another instant.
-            return answer.status == 200 and answer.json["as_of"] == begun["as_of"]
+            return answer.status == 200 and answer.json["started_at"] == begun["started_at"]
 
         return dict(done(until(lambda: self.api.get(path, key=self.keys.auditor), is_this_one)))
 
