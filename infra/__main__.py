@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--port", type=int, help="4566 if absent and free")
     running.add_argument("--baskets", type=int, default=3000, help="how many a year, about; 3000 if absent")
     running.add_argument(
-        "--months", type=int, choices=range(1, 13), metavar="1..12", help="how many of the year; 5 if absent"
+        "--months", type=int, choices=range(1, 13), metavar="1..12", help="how many of the year; a good four if absent"
     )
     return parser
 

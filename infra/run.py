@@ -4,15 +4,20 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from infra.deploy import Deployed, deploy
 from infra.local_cloud import free_port, listens, local_cloud
 from infra.paths import ROOT
 from infra.progress import Progress
 from infra.stage import Stage
+
+if TYPE_CHECKING:
+    from infra.replay import Script
 
 USUAL_PORT = 4566
 
@@ -26,30 +31,34 @@ def run(port: int | None = None, baskets: int = 3000, months: int | None = None)
 
     RunError if the replay fails.
     """
+    from infra import replay  # it reads a year of baskets with pyarrow, which only this command needs
+
     signal.signal(signal.SIGTERM, _interrupt)
     progress = Progress()
     try:
         with ExitStack() as stack:
+            beside = stack.enter_context(ThreadPoolExecutor(1))
+            script = beside.submit(replay.prepare, baskets, months)
             with progress.step("local cloud") as outcome:
                 endpoint = stack.enter_context(local_cloud(port or _usual_port_or_a_free_one(), judged=False))
                 outcome(endpoint)
             started = time.monotonic()
             done = deploy(Stage("local", endpoint), progress=progress)
             progress.say(f"Deploy took {time.monotonic() - started:.0f} s\n")
-            _replay(done, baskets, months)
+            _replay(done, script.result())
             _invite(progress, endpoint)
             threading.Event().wait()
     except KeyboardInterrupt:
         progress.say("\nStopped.")
 
 
-def _replay(done: Deployed, baskets: int, months: int | None) -> None:
-    from infra import replay  # it reads a year of baskets with pyarrow, which only this command needs
+def _replay(done: Deployed, script: "Script") -> None:
+    from infra import replay
 
     if done.platform_key is None:
         raise RuntimeError("An empty stage's first deploy makes a platform key, and this one made none")
     try:
-        replay.run(done.url, done.platform_key, baskets=baskets, months=months)
+        replay.run(done.url, done.platform_key, script)
     except replay.ReplayError as error:
         raise RunError(str(error)) from error
 

@@ -5,57 +5,67 @@ docs/real-orders.md tells the story.
 """
 
 import time
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from infra.replay.books import Books
 from infra.replay.client import Api, ReplayError
 from infra.replay.fall import find_fall
-from infra.replay.journey import load_mapping, plan_journey
-from infra.replay.oracle import expect
+from infra.replay.journey import Journey, load_mapping, plan_journey
+from infra.replay.oracle import Expected, expect
 from infra.replay.player import Player
 from infra.replay.progress import Teller
 from infra.replay.readback import Readback
 from infra.replay.report import Outcome, Seconds, report
 
-__all__ = ["Outcome", "ReplayError", "replay", "run"]
+__all__ = ["Outcome", "ReplayError", "Script", "prepare", "replay", "run"]
 
 
-def run(url: str, platform_key: str, *, baskets: int = 3000, months: int | None = None) -> None:
-    """Replay the first months of about this many baskets a year to the platform at the URL; print what came of it.
+@dataclass(frozen=True)
+class Script:
+    """What is told, what must come of it, and the mapping that says both."""
 
-    Makes a test program of its own, so it can be run again. Without `months`, as many as the mapping says.
-    ReplayError when the platform refuses something or the oracle finds a difference.
+    mapping: dict[str, Any]
+    journey: Journey
+    expected: Expected
+
+
+def prepare(baskets: int = 3000, months: int | None = None, mapping: dict[str, Any] | None = None) -> Script:
+    """About this many baskets a year, over so many months; without `months`, until the day that the mapping says."""
+    mapping = mapping or load_mapping()
+    return Script(mapping, plan_journey(baskets, months, mapping), expect(baskets, months, mapping))
+
+
+def run(url: str, platform_key: str, script: Script) -> None:
+    """Replay real baskets to the platform at the URL; print what came of it.
+
+    Makes a test program of its own, so it can be run again. ReplayError when the platform refuses something or the
+    oracle finds a difference.
     """
-    mapping = load_mapping()
-    months = months or mapping["clock"]["months"]
-    print(f"Replaying {months} months of real baskets, about {baskets:,} a year", flush=True)
+    until = date.fromisoformat(script.journey.horizon) - timedelta(days=1)
+    print(f"Replaying the real baskets of {script.journey.starts[:10]} to {until}", flush=True)
     with Teller() as teller:
-        outcome = replay(url, platform_key, teller, baskets=baskets, months=months, mapping=mapping)
+        outcome = replay(url, platform_key, teller, script)
     print("\n".join(report(outcome)), flush=True)
     if outcome.differences:
         raise ReplayError(outcome.oracle_says)
 
 
-def replay(
-    url: str, platform_key: str, teller: Teller, *, baskets: int, months: int, mapping: dict[str, Any]
-) -> Outcome:
+def replay(url: str, platform_key: str, teller: Teller, script: Script) -> Outcome:
     """The replay without the printing; differences are returned, not raised."""
     started = time.monotonic()
-    with teller.step("Baskets, from raw to expected", 2) as step:
-        journey = plan_journey(baskets, months, mapping)
-        step.done()
-        expected = expect(baskets, months, mapping)
-        step.done()
+    journey, program = script.journey, script.mapping["program"]
     platform = Api(url, platform_key)
-    player = Player(platform, mapping["program"], teller)
+    player = Player(platform, program, teller)
     stage = player.play(journey)
     auditor = platform.holding(stage.keys["auditor"])
-    zone = ZoneInfo(mapping["program"]["timezone"])
+    zone = ZoneInfo(program["timezone"])
     readback = Readback(auditor, stage, journey, Books(auditor, stage, zone))
     readback.read_all(teller)
-    differences = readback.settle(expected)
+    differences = readback.settle(script.expected)
     fall = find_fall(auditor, stage, journey, readback)
     seconds = Seconds(time.monotonic() - started, player.clock_seconds)
-    currency = mapping["program"]["currency"]
-    return Outcome(url, journey, stage, readback, expected, fall, differences, currency, zone, seconds)
+    told = (script.expected, fall, differences, program["currency"], zone, seconds)
+    return Outcome(url, journey, stage, readback, *told)

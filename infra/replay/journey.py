@@ -33,8 +33,8 @@ class Journey:
     """All that is told, with the distributors by sponsor first and the orders by payment."""
 
     starts: str
+    horizon: str  # the day from which on orders are left out
     ends: str
-    months: int
     distributors: tuple[Distributor, ...]
     bindings: tuple[tuple[str, str, str], ...]  # customer, distributor's user id, when
     coupons: dict[str, str]  # code, distributor's user id
@@ -59,17 +59,16 @@ def load_mapping() -> Json:
     return mapping
 
 
-def plan_journey(baskets: int, months: int, mapping: Json | None = None) -> Journey:
-    """The journey of about this many baskets a year over its first months, from the raw data."""
+def plan_journey(baskets: int, months: int | None = None, mapping: Json | None = None) -> Journey:
+    """The journey of about this many baskets a year, from the raw data; over so many months, or as the mapping says."""
     return _Mapper(mapping or load_mapping(), baskets, months).journey()
 
 
 class _Mapper:
     """Holds what the sections of the mapping share: the draw, the cast and the clock."""
 
-    def __init__(self, mapping: Json, baskets: int, months: int) -> None:
+    def __init__(self, mapping: Json, baskets: int, months: int | None) -> None:
         self.mapping = mapping
-        self.months = months
         self.draw = Draw(mapping["draw"]["salt"])
         self.rhythm = Rhythm(mapping["clock"], ZoneInfo(mapping["program"]["timezone"]), months)
         counts, full = basket_counts(), mapping["households"]["baskets"]
@@ -149,8 +148,8 @@ class _Mapper:
         orders = [self._order(basket, coupons.get(basket.basket_id, [])) for basket in chosen]
         return Journey(
             starts=self.rhythm.starts.isoformat(),
+            horizon=self.rhythm.horizon.isoformat(),
             ends=self._ends().isoformat(),
-            months=self.months,
             distributors=tuple(self.distributors),
             bindings=tuple(self._bindings()),
             coupons={f"C{each.coupon_upc}": self._coupon_owner(each.coupon_upc) for each in redemptions},

@@ -29,9 +29,9 @@ def movements(journey: Journey, changes: list[Change]) -> Iterator[str]:
 
 def histories(journey: Journey, stage: Stage, changes: list[Change]) -> Iterator[str]:
     """Each distributor's level on the last day of each month, and on the day on which the clock stands."""
-    *months, last = _months(journey)
-    names = _level_names(journey)
-    yield f"Level on the last day of each month, and on {day(last)}"
+    *months, _ = _months(journey)
+    names, today = _level_names(journey), datetime.fromisoformat(journey.ends).date()
+    yield f"Level on the last day of each month, and on {day(today)}"
     for user_id, each in stage.distributors.items():
         if each["status"] == "pending":
             continue
@@ -40,7 +40,7 @@ def histories(journey: Journey, stage: Stage, changes: list[Change]) -> Iterator
         for month in months:
             rank = _rank_on(mine, _next_first(month) - timedelta(days=1))
             line += f"{month:%b} {names[each['track'], rank]:<8}"
-        yield f"{line}now {names[each['track'], _rank_on(mine, last)]}"
+        yield f"{line}now {names[each['track'], _rank_on(mine, today)]}"
 
 
 def explained(fall: Fall | None, journey: Journey, currency: str) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _rank_on(changes: list[Change], on: date) -> int:
 
 
 def _months(journey: Journey) -> list[date]:
-    """The 1sts from the first month to that on which the clock stands."""
+    """The 1sts from the first month to the one in which the clock stands."""
     month, last = (datetime.fromisoformat(at).date().replace(day=1) for at in (journey.starts, journey.ends))
     months = [month]
     while months[-1] < last:

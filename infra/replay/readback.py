@@ -38,6 +38,7 @@ class Readback:
 
     def read_all(self, teller: Teller) -> None:
         """The explanations that the mapping asks for, and all commissions and changes of levels page by page."""
+        self.books.begin_to_reconcile()
         with teller.step("Explanations", len(self._explained)) as step, ThreadPoolExecutor(LANES) as threads:
             told = threads.map(self._explain, self._explained)
             for order_id, explanation in zip(self._explained, told, strict=True):
@@ -55,7 +56,7 @@ class Readback:
             self.books.read()
             step.done()
         with teller.step("Reconciliation", 1) as step:
-            self.books.reconcile()
+            self.books.await_reconciliation()
             step.done()
 
     def settle(self, expected: Expected) -> list[Difference]:

@@ -97,14 +97,14 @@ class Stop:
 
 
 class Rhythm:
-    """The mapping's stops over so many months; instants have their offset fixed, so that hours added are hours."""
+    """The mapping's stops, or those over so many months; instants have their offset fixed, so hours added are hours."""
 
-    def __init__(self, clock: Json, zone: ZoneInfo, months: int) -> None:
+    def __init__(self, clock: Json, zone: ZoneInfo, months: int | None) -> None:
         self._zone = zone
         first = date.fromisoformat(clock["starts"])
         self.starts = self.midnight(first)
-        self.horizon = _months_later(first, months)
-        """The 1st after the last month: what is paid from then on is left out."""
+        self.horizon = _months_later(first, months) if months else date.fromisoformat(clock["until"])
+        """What is paid from that day on is left out."""
         hour_of = {each["day"]: time.fromisoformat(each["at"]) for each in clock["stops"]}
         days = (first + timedelta(days=number) for number in range((self.horizon - first).days + 1))
         self.stops = [self.instant(datetime.combine(day, hour_of[day.day])) for day in days if day.day in hour_of]

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from infra.replay import Outcome, replay
+from infra.replay import Outcome, prepare, replay
 from infra.replay.journey import load_mapping
 from infra.replay.oracle import compare, expect
 from infra.replay.progress import Teller
@@ -41,7 +41,7 @@ def mapping() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def outcome(cloud: Cloud, mapping: dict[str, Any]) -> Outcome:
     with Teller() as teller:
-        return replay(cloud.url, cloud.platform_key, teller, baskets=BASKETS, months=MONTHS, mapping=mapping)
+        return replay(cloud.url, cloud.platform_key, teller, prepare(BASKETS, MONTHS, mapping))
 
 
 def test_the_oracle_finds_no_difference(outcome: Outcome) -> None:

@@ -51,8 +51,8 @@ class Difference:
     found: object
 
 
-def expect(baskets: int, months: int, mapping: dict[str, Any] | None = None) -> Expected:
-    """What must come of a replay of so many baskets a year, over so many months of it."""
+def expect(baskets: int, months: int | None = None, mapping: dict[str, Any] | None = None) -> Expected:
+    """What must come of a replay of so many baskets a year, over so many months of it or as the mapping says."""
     text = Path(__file__).parents[1].joinpath("mapping.json").read_text(encoding="utf-8")
     world = World(mapping or json.loads(text), baskets, months)
     receipts = read_receipts(world)

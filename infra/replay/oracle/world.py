@@ -21,14 +21,15 @@ SUMMER_UTC = tuple(map(datetime.fromisoformat, ("2017-03-12T07:00+00:00", "2017-
 
 
 class World:
-    """The mapping applied to so many baskets a year, over so many months."""
+    """The mapping applied to so many baskets a year, over so many months or as long as it says."""
 
-    def __init__(self, mapping: Json, baskets: int, months: int) -> None:
+    def __init__(self, mapping: Json, baskets: int, months: int | None) -> None:
         self.mapping = mapping
         self.first_day = date.fromisoformat(mapping["clock"]["starts"])
         self.starts = midnight(self.first_day)
-        self.horizon = first_of(self.first_day, months)
-        """The 1st after the last month."""
+        until = date.fromisoformat(mapping["clock"]["until"])
+        self.horizon = first_of(self.first_day, months) if months else until
+        """What is paid from that day on is left out."""
         self.stops = list(self._stops())
         self.aftermath = self._aftermath()
         after_close = timedelta(minutes=mapping["clock"]["ends_after_close_minutes"])
