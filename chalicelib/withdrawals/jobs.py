@@ -5,8 +5,7 @@ it; that one asks the channel first, and tells it the same again under the same 
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -15,20 +14,21 @@ from typing import Final
 from chalicelib.distributors import service as distributors
 from chalicelib.distributors.model import Status as Standing
 from chalicelib.payouts import service as payouts
-from chalicelib.payouts.model import Answer, ContentChanged, NoAnswer, Payout, Result
+from chalicelib.payouts.model import Account, Result
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
-from chalicelib.shared import clock, log, quarantine
+from chalicelib.shared import clock, log
 from chalicelib.shared.keys import Unreadable
 from chalicelib.shared.tables import Refused
-from chalicelib.withdrawals import rules, service, tables
-from chalicelib.withdrawals.model import BY_JOB, Attempt, Due, Event, Queue, Status, Withdrawal
-from chalicelib.withdrawals.tables import BatchItem, WithdrawalItem
+from chalicelib.withdrawals import batches, rules, service, tables
+from chalicelib.withdrawals.asking import SOURCE as SOURCE
+from chalicelib.withdrawals.asking import account_of, ask, overtaken, put, put_aside, take
+from chalicelib.withdrawals.batches import Claimed
+from chalicelib.withdrawals.model import BY_JOB, Due, Event, Queue, Status, Withdrawal
+from chalicelib.withdrawals.tables import WithdrawalItem
 
 _AT_ONCE: Final = 100
 """How many are read with one call."""
-SOURCE: Final = "withdrawals"
-"""Where what can't be sent stands in the quarantine."""
 
 
 def next_due(program: Program) -> datetime | None:
@@ -116,21 +116,19 @@ class _Stopped(Exception):
 
 def _release(program: Program, cutoff: datetime, deadline: float) -> bool:
     """Send what is due; what goes in files is claimed first, then written together."""
-    for_files: list[Withdrawal] = []
+    for_files: list[Claimed] = []
     try:
         for item in _due(program.program_id, Queue.RELEASE, cutoff):
             withdrawal = item.withdrawal()
             if _waits_for_its_file(withdrawal):
-                for_files.append(withdrawal)
+                for_files.append(Claimed(withdrawal, None))
                 continue
             for_files += _sent(program, item, withdrawal)
             if time.monotonic() > deadline:
                 return False
     except _Stopped:
         return True
-    for (channel, released_at), claimed in _by_release(for_files).items():
-        for batch_id, references, ours in _batches(program.program_id, channel, released_at, claimed):
-            _send_file(program, batch_id, references, ours)
+    batches.send(program, for_files)
     return True
 
 
@@ -138,30 +136,45 @@ def _waits_for_its_file(withdrawal: Withdrawal) -> bool:
     return withdrawal.status is Status.SUBMITTING and payouts.channel_of(withdrawal.channel).in_batches
 
 
-def _sent(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> Iterable[Withdrawal]:
-    """Claim one and send it, unless its distributor is barred. Given back if it waits, claimed, for its file."""
+def _sent(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> Iterable[Claimed]:
+    """Claim one and send it, unless something bars it. Given back if it waits, claimed, for its file."""
     if withdrawal.status is Status.SUBMITTING:
         # Whoever claimed it died in the call, or is in it still.
         _look(program, item)
         return ()
-    distributor = distributors.get(program.program_id, withdrawal.distributor_id)
-    if distributor.status is not Standing.APPROVED:
+    account = _payable(program, withdrawal)
+    if account is None:
         _put_off(program, item, withdrawal)
         return ()
     claimed = _claim(program, item, withdrawal)
     if claimed is None:
         return ()
     if _waits_for_its_file(claimed):
-        return [claimed]
+        return [Claimed(claimed, account)]
     submit = payouts.channel_of(claimed.channel).submit
-    _take(program, item, claimed, "submit", _ask(program, claimed, submit))
+    take(program, item, claimed, "submit", ask(program, claimed, submit, account))
     return ()
 
 
+def _payable(program: Program, withdrawal: Withdrawal) -> Account | None:
+    """Where to pay. None: its distributor is suspended or closed, or the account can't be read, and a person is called.
+
+    Found out before it is claimed: what is claimed must go out.
+    """
+    distributor = distributors.get(program.program_id, withdrawal.distributor_id)
+    if distributor.status is not Standing.APPROVED:
+        return None
+    try:
+        return account_of(withdrawal)
+    except Unreadable as mistake:
+        put_aside(withdrawal, mistake)
+        return None
+
+
 def _put_off(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> None:
-    """Its distributor is suspended or closed: it stays as it is, and is looked at again the next day."""
+    """It stays as it is, and is looked at again the next day."""
     again = rules.release_at("daily", program.now(), program.timezone)
-    _keep(program, item, replace(withdrawal, due=Due(Queue.RELEASE, again)))
+    put(program, item, replace(withdrawal, due=Due(Queue.RELEASE, again)))
 
 
 def _claim(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> Withdrawal | None:
@@ -178,69 +191,9 @@ def _claim(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> Wi
     except Refused as refused:
         if 0 in refused.which:
             raise _Stopped from None
-        _overtaken(withdrawal)
+        overtaken(withdrawal)
         return None
     return claimed
-
-
-# Files
-
-
-def _by_release(claimed: Iterable[Withdrawal]) -> dict[tuple[str, datetime], list[str]]:
-    """The references of claimed withdrawals, by channel and by the release that they were due with."""
-    found: defaultdict[tuple[str, datetime], list[str]] = defaultdict(list)
-    for withdrawal in claimed:
-        if withdrawal.due is not None:
-            found[withdrawal.channel, withdrawal.due.at].append(withdrawal.attempt.reference)
-    return dict(found)
-
-
-def _batches(
-    program_id: str, channel: str, released_at: datetime, references: Iterable[str]
-) -> Iterator[tuple[str, Sequence[str], set[str]]]:
-    """The batches in which these go: each with its id, all that is in it, and which of these.
-
-    What is in a batch is fixed before its file is written. A batch is looked for before a next one is made, in the
-    order of their numbers, so whoever dies or is overtaken puts nothing in two.
-    """
-    left, number = set(references), 0
-    while left:
-        number += 1
-        batch_id = payouts.batch_id(program_id, channel, released_at, number)
-        fixed = _fixed(program_id, batch_id, sorted(left)[: rules.BATCH_MAX])
-        if ours := left & set(fixed):
-            yield batch_id, fixed, ours
-        left -= ours
-
-
-def _fixed(program_id: str, batch_id: str, references: Sequence[str]) -> Sequence[str]:
-    """What is in a batch: what was put in it before, else these."""
-    pk = tables.batches_pk(program_id)
-    found = BatchItem.find(pk, batch_id, consistent=True)
-    if found is None and not BatchItem(pk, batch_id, references=references).put_new():
-        found = BatchItem.find(pk, batch_id, consistent=True)
-    fixed: Sequence[str] = references if found is None else found.references
-    return fixed
-
-
-def _send_file(program: Program, batch_id: str, references: Sequence[str], ours: set[str]) -> None:
-    """Write the file, the same whenever it is written; then note that what was claimed for it is in it."""
-    found = service.get_many(program.program_id, map(rules.withdrawal_of, references))
-    asked = [
-        _payout(program, withdrawal, attempt)
-        for withdrawal in found
-        for attempt in withdrawal.attempts
-        if attempt.reference in set(references)
-    ]
-    payouts.write_batch(program, batch_id, asked, program.now())
-    for reference in sorted(ours):
-        item = service.existing(program.program_id, rules.withdrawal_of(reference))
-        withdrawal = item.withdrawal()
-        if withdrawal.status is not Status.SUBMITTING or withdrawal.attempt.reference != reference:
-            continue
-        put_in = rules.with_attempt(withdrawal, replace(withdrawal.attempt, batch_id=batch_id))
-        submit = payouts.channel_of(withdrawal.channel).submit
-        _take(program, item, put_in, "submit", _ask(program, put_in, submit))
 
 
 # Looking
@@ -252,14 +205,14 @@ def _look(program: Program, item: WithdrawalItem) -> None:
     attempt, channel = withdrawal.attempt, payouts.channel_of(withdrawal.channel)
     if program.now() >= attempt.at + channel.window and _gave_up(program, item, withdrawal):
         return
-    answer = _ask(program, withdrawal, channel.query)
+    answer = ask(program, withdrawal, channel.query)
     asked = rules.with_attempt(withdrawal, replace(attempt, looks=attempt.looks + 1))
     if answer.result is Result.NOT_FOUND and _may_be_told_again(program, withdrawal):
         known = rules.with_evidence(asked.attempt, "query", answer, program.now())
         asked = rules.with_attempt(asked, known)
-        _take(program, item, asked, "submit", _ask(program, asked, channel.submit))
+        take(program, item, asked, "submit", ask(program, asked, channel.submit))
     else:
-        _take(program, item, asked, "query", answer)
+        take(program, item, asked, "query", answer)
 
 
 def _may_be_told_again(program: Program, withdrawal: Withdrawal) -> bool:
@@ -269,7 +222,7 @@ def _may_be_told_again(program: Program, withdrawal: Withdrawal) -> bool:
 def _gave_up(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> bool:
     """Leave it to a person: the channel can't be asked any more. False: it isn't one to be given up."""
     if withdrawal.status is Status.PAID:
-        _keep(program, item, replace(withdrawal, due=None))
+        put(program, item, replace(withdrawal, due=None))
         return True
     now = program.now()
     if withdrawal.status is Status.SUBMITTING:
@@ -277,55 +230,5 @@ def _gave_up(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> 
     given_up = rules.stepped(withdrawal, Event.GIVE_UP, now, BY_JOB)
     if given_up is None:
         return False
-    _keep(program, item, given_up)
+    put(program, item, given_up)
     return True
-
-
-def _take(program: Program, item: WithdrawalItem, withdrawal: Withdrawal, what: str, answer: Answer) -> None:
-    """Take what a channel has answered about the last attempt, and say when to ask again."""
-    meaning = rules.events(withdrawal.status, answer.result)
-    changed = service.told(program, withdrawal, withdrawal.attempt, what, answer, meaning, BY_JOB)
-    if rules.is_asked_again(changed.status, answer):
-        at = rules.look_at(changed.attempt, answer, program.now())
-        changed = replace(changed, due=Due(Queue.LOOK, at))
-    elif changed.status.terminal:
-        changed = replace(changed, due=None)
-    _keep(program, item, changed)
-
-
-def _ask(program: Program, withdrawal: Withdrawal, call: Callable[[Payout], Answer]) -> Answer:
-    """What a channel answers about the last attempt. None at all is as good as one that says nothing: it may have paid.
-
-    What can't be asked at all is our mistake: a person is called, and nothing is decided meanwhile.
-    """
-    try:
-        return call(_payout(program, withdrawal, withdrawal.attempt))
-    except NoAnswer:
-        return Answer(Result.UNKNOWN, "no answer")
-    except (ContentChanged, Unreadable) as mistake:
-        reason = f"{type(mistake).__name__}: {mistake}"
-        quarantine.keep(program.program_id, SOURCE, withdrawal.withdrawal_id, reason, {})
-        return Answer(Result.UNKNOWN, type(mistake).__name__)
-
-
-def _payout(program: Program, withdrawal: Withdrawal, attempt: Attempt) -> Payout:
-    """What a channel is asked for, exactly as it was written down. Raises ContentChanged, Unreadable."""
-    if rules.content(withdrawal, attempt.reference, attempt.amount_minor) != attempt.content:
-        raise ContentChanged(attempt.reference)
-    method = payouts.find_method(withdrawal.program_id, withdrawal.distributor_id, withdrawal.method_id)
-    account = payouts.account_of(withdrawal.program_id, method)
-    return Payout(
-        program.program_id, attempt.reference, attempt.amount_minor, withdrawal.currency, account, program.now()
-    )
-
-
-def _keep(program: Program, item: WithdrawalItem, changed: Withdrawal) -> None:
-    """Put what came of it; if somebody else was faster, what they found counts, and the next pass sees it."""
-    try:
-        service.keep(program, item, changed)
-    except Refused:
-        _overtaken(changed)
-
-
-def _overtaken(withdrawal: Withdrawal) -> None:
-    log.info("overtaken", program_id=withdrawal.program_id, withdrawal_id=withdrawal.withdrawal_id)

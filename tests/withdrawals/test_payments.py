@@ -8,9 +8,10 @@ import pytest
 
 from chalicelib.payouts import service as payouts
 from chalicelib.payouts.channels.pretend import book
-from chalicelib.payouts.model import Answer, ContentChanged, Payout, Result
+from chalicelib.payouts.model import Answer, ContentChanged, Method, Payout, Result
 from chalicelib.programs import service as programs
 from chalicelib.shared import quarantine
+from chalicelib.shared.keys import Unreadable
 from chalicelib.withdrawals import jobs
 from chalicelib.withdrawals.model import Queue, Status
 from tests.support_clock import jump
@@ -169,7 +170,7 @@ def test_one_who_died_in_the_call_and_is_found_after_the_window_leaves_it_to_a_p
     jump("shop-1", TEN)
     with saying(Result.ACCEPTED, window=timedelta(hours=3)):
         with pytest.raises(ZeroDivisionError), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(jobs, "_take", lambda *_: 1 // 0)
+            patch.setattr(jobs, "take", lambda *_: 1 // 0)
             teller.work()
         jump("shop-1", TEN + timedelta(hours=3))
         teller.work()
@@ -431,3 +432,23 @@ def test_what_would_be_told_with_other_content_is_put_aside_and_decided_by_nobod
     assert teller.status(asked) is Status.UNKNOWN
     assert quarantine.keys_of("shop-1", "withdrawals") == {asked}
     assert teller.stands() == (90_000, 10_000, 0, 0)
+
+
+@pytest.mark.parametrize("behaviour", ["accept", "bank"])
+def test_an_account_that_can_not_be_read_keeps_nobody_else_from_being_paid(teller: Teller, behaviour: str) -> None:
+    unreadable, other = teller.asked(1_000, behaviour), teller.asked(1_000, "delay")
+    account_of = payouts.account_of
+
+    def refuse(program_id: str, method: Method) -> dict[str, str]:
+        if method.method_id == teller.method(behaviour):
+            raise Unreadable("not this row's")
+        return account_of(program_id, method)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payouts, "account_of", refuse)
+        teller.go_to(TEN + MINUTE)
+    assert [teller.status(each).value for each in (unreadable, other)] == ["approved", "processing"]
+    assert quarantine.keys_of("shop-1", "withdrawals") == {unreadable}
+    teller.go_to(TEN + DAY)
+    assert teller.status(unreadable) in (Status.PAID, Status.PROCESSING)
+    teller.check()
