@@ -147,7 +147,9 @@ def test_what_a_key_has_decided_is_decided_once(strict: Teller) -> None:
 # Trying again
 
 
-def test_what_failed_is_tried_again_under_a_new_reference_with_the_next_release(teller: Teller) -> None:
+def test_invariant_26_only_what_failed_is_tried_again_under_a_new_reference_with_the_next_release(
+    teller: Teller,
+) -> None:
     asked = teller.asked(behaviour="fail")
     teller.release()
     assert teller.stands() == (100_000, 0, 0, 0)

@@ -15,6 +15,7 @@ from chalicelib.shared.keys import Unreadable
 from chalicelib.withdrawals import jobs
 from chalicelib.withdrawals.model import Queue, Status
 from tests.support_clock import jump
+from tests.support_faults import Crash, failing
 from tests.support_meter import metered
 from tests.support_race import meanwhile
 from tests.withdrawals.provider import references, saying
@@ -68,6 +69,34 @@ def test_invariants_23_and_24_the_provider_pays_the_net_amount_once_or_nothing(
         of_it = [amount for name, amount in paid.items() if name in references_of(teller, withdrawal_id)]
         assert of_it == ([] if behaviour == "fail" else [950]), behaviour
     teller.check()
+
+
+def test_invariant_17_what_is_held_is_what_is_open_at_each_instant(make_teller: Callable[..., Teller]) -> None:
+    teller = make_teller(fee_minor=50)
+    asked = [teller.asked(1_000 + i, b) for i, b in enumerate(("accept", "delay", "lose_answer", "fail", "bank"))]
+    instants = [TEN - MINUTE, TEN, TEN + MINUTE, TEN + DAY, TEN + 30 * DAY]
+    held = []
+    for instant in instants:
+        teller.go_to(instant)
+        held.append(teller.balance().held_minor)
+        assert held[-1] == sum(w.amount_minor for w in jobs.open_withdrawals(teller.program))
+        teller.check()
+    assert held == [5_010, 1_001 + 1_002 + 1_004, 1_001 + 1_004, 1_004, 1_004]
+    assert teller.status(asked[-1]) is Status.MANUAL
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_invariant_25_before_any_call_the_attempt_is_written_down(teller: Teller, answered: bool) -> None:
+    """The provider looks at each call whether it is; and a worker who dies at that write has called nobody."""
+    asked = teller.asked()
+    jump("shop-1", TEN)
+    with saying(Result.ACCEPTED) as provider:
+        with pytest.raises(Crash), failing({1}, answered=answered, only="withdrawals"):
+            teller.work()
+        assert provider.calls == []
+        assert teller.status(asked) is (Status.SUBMITTING if answered else Status.APPROVED)
+        teller.work()
+        assert references(provider.calls) == references_of(teller, asked)
 
 
 def references_of(teller: Teller, withdrawal_id: str) -> set[str]:
