@@ -89,6 +89,10 @@ class Route:
     answer: type[BaseModel] | None
     status: int
     summary: str
+    takes: tuple[str, ...] = ()
+    """As what a file in the body is taken; none: the body is JSON, or there is none."""
+    gives: tuple[str, ...] = ()
+    """As what an answer is given that isn't JSON."""
 
 
 ROUTES: Final[list[Route]] = []
@@ -134,12 +138,14 @@ class Routes:
         query: type[http.Query] | None = None,
         answer: type[BaseModel] | None = None,
         status: int = 200,
+        takes: tuple[str, ...] = (),
+        gives: tuple[str, ...] = (),
     ) -> Callable[[_V], _V]:
         allowed = frozenset(LETTERS[letter] for letter in scopes.split())
 
         def register(view: _V) -> _V:
             summary = (view.__doc__ or "").strip().partition("\n")[0]
-            route = Route(method, path, allowed, body, query, answer, status, summary)
+            route = Route(method, path, allowed, body, query, answer, status, summary, takes, gives)
             ROUTES.append(route)
             # An empty list of content types: the door judges them itself, with a problem answer.
             self.blueprint.route(path, methods=[method], content_types=[], name=view.__name__)(

@@ -133,7 +133,7 @@ def show_statement(call: Call, distributor_id: str, query: http.ListQuery) -> ht
     return http.Listed(data=[_line(entry) for entry in entries], next_cursor=pages.cursor(_packed(further), *bound))
 
 
-@routes.get("/v1/exports/statement.csv", "O A D", query=StatementExportQuery)
+@routes.get("/v1/exports/statement.csv", "O A D", query=StatementExportQuery, gives=("text/csv",))
 def export_statement(call: Call, query: StatementExportQuery) -> Reply:
     """A statement as a table (CSV) of up to 2,000 lines; `X-Next-Cursor` is where it goes on."""
     distributor_id = query.distributor_id or call.caller.distributor_id

@@ -146,7 +146,7 @@ def list_commissions(call: Call, query: CommissionsQuery) -> http.Listed[Commiss
     return http.Listed(data=[_commission(row) for row in rows], next_cursor=pages.cursor(further, *bound))
 
 
-@routes.get("/v1/exports/commissions.csv", "O A", query=CommissionsExportQuery)
+@routes.get("/v1/exports/commissions.csv", "O A", query=CommissionsExportQuery, gives=("text/csv",))
 def export_commissions(call: Call, query: CommissionsExportQuery) -> Reply:
     """Commissions as a table (CSV) of up to 2,000 rows; `X-Next-Cursor` is where it goes on."""
     program, mine = programs.get(call.program_id), query.distributor_id

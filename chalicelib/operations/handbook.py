@@ -81,7 +81,15 @@ def _parameters(parameters: list[Json]) -> str:
 def _request(operation: Json) -> str:
     if "requestBody" not in operation:
         return ""
-    return f"<p><b>Body</b> {_kind(operation['requestBody']['content']['application/json']['schema'])}</p>"
+    return f"<p><b>Body</b> {_bodies(operation['requestBody']['content'])}</p>"
+
+
+def _bodies(content: Json) -> str:
+    """What a body may be: JSON by its schema, a file by its media type."""
+    return ", ".join(
+        _kind(body["schema"]) if kind.endswith("json") else f"<code>{escape(kind)}</code>"
+        for kind, body in content.items()
+    )
 
 
 def _answers(responses: Json) -> str:
@@ -89,8 +97,8 @@ def _answers(responses: Json) -> str:
     for status, response in responses.items():
         if status == "default":
             continue
-        kinds = [_kind(content["schema"]) for content in response.get("content", {}).values()]
-        lines.append(f"<p><b>{status}</b> {escape(response['description'])}: {', '.join(kinds) or 'no body'}</p>")
+        body = _bodies(response.get("content", {})) or "no body"
+        lines.append(f"<p><b>{status}</b> {escape(response['description'])}: {body}</p>")
     return "".join(lines) + f"<p><b>otherwise</b> {_link('Problem')}</p>"
 
 

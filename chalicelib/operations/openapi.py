@@ -5,7 +5,7 @@ Source: https://spec.openapis.org/oas/v3.1.0
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -183,7 +183,13 @@ def _operation(route: Route, parameters: list[Json], names: _Named) -> Json:
     if route.body is not None:
         schema = names[route.body, "validation"]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    elif route.takes:
+        operation["requestBody"] = {"required": True, "content": _files(route.takes)}
     return operation
+
+
+def _files(kinds: Iterable[str]) -> Json:
+    return {kind: {"schema": {"type": "string"}} for kind in kinds}
 
 
 def _who(route: Route) -> str:
@@ -217,9 +223,9 @@ def _success(route: Route, names: _Named, words: str) -> Json:
     response: Json = {"description": words, "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}}
     if route.answer is not None:
         response["content"] = {"application/json": {"schema": names[route.answer, "serialization"]}}
-    elif route.path == "/docs":
-        response["content"] = {"text/html": {"schema": {"type": "string"}}}
-    elif route.status != 204:
+    elif route.gives:
+        response["content"] = _files(route.gives)
+    elif route.status not in (202, 204):
         response["content"] = {"application/json": {"schema": {"type": "object"}}}
     return response
 

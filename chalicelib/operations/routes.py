@@ -117,7 +117,7 @@ def show_openapi(call: Call) -> Reply:
     return Reply(200, openapi.text(tuple(ROUTES)))
 
 
-@routes.get("/docs", "")
+@routes.get("/docs", "", gives=("text/html",))
 def show_docs(call: Call) -> Reply:
     """This API as a page to read."""
     return Reply(200, handbook.page(tuple(ROUTES)), "text/html; charset=utf-8")

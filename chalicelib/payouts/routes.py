@@ -106,7 +106,7 @@ def list_batches(call: Call, query: http.ListQuery) -> http.Listed[BatchAnswer]:
     return http.Listed(data=[_batch(each) for each in found], next_cursor=pages.cursor(place, *bound))
 
 
-@routes.get("/v1/payouts/batches/{batch_id}/file", "O", query=FileQuery)
+@routes.get("/v1/payouts/batches/{batch_id}/file", "O", query=FileQuery, gives=("text/csv", _BYTES))
 def download_batch(call: Call, batch_id: str, query: FileQuery) -> Reply:
     """A batch's file as CSV, the same bytes each time; the audit log tells who has had it."""
     as_bytes = query.encoding is not Encoding.UTF_8

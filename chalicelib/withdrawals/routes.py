@@ -186,7 +186,7 @@ def resolve_withdrawal(call: Call, withdrawal_id: str, body: ResolutionBody) -> 
     return _answer(call, program, service.resolve(call.caller, program, *asked))
 
 
-@routes.post("/v1/payouts/batches/{batch_id}/results", "O", answer=AppliedAnswer)
+@routes.post("/v1/payouts/batches/{batch_id}/results", "O", answer=AppliedAnswer, takes=_FILES)
 def apply_results(call: Call, batch_id: str) -> AppliedAnswer:
     """Take a bank's file of results, `reference,result`, in UTF-8 or GB18030: all of it or nothing."""
     rows = payouts.read_results(_csv())

@@ -50,7 +50,7 @@ def test_it_tells_every_route_once_with_scopes_and_what_it_does(document: Any) -
         assert set(operation["x-scopes"]) == {scope.value for scope in route.scopes}
         assert operation["security"] == ([{"key": []}] if route.scopes else [])
         assert str(route.status) in operation["responses"]
-        assert ("requestBody" in operation) == (route.body is not None)
+        assert ("requestBody" in operation) == (route.body is not None or route.takes != ())
         assert operation["summary"]
 
 
@@ -80,10 +80,20 @@ def test_requests_refuse_unknown_fields_and_answers_are_named_plainly(document: 
         operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         for item in document["paths"].values()
         for operation in item.values()
-        if "requestBody" in operation
+        if "application/json" in operation.get("requestBody", {"content": ()})["content"]
     ]
     assert [name for name in bodies if schemas[name].get("additionalProperties") is not False] == []
     assert [name for name in schemas if not re.fullmatch(r"[A-Za-z]\w*[A-Za-z0-9]", name)] == []
+
+
+def test_files_are_told_by_their_media_types(document: Any, page: str) -> None:
+    batches = "/v1/payouts/batches/{batch_id}"
+    given = document["paths"][f"{batches}/file"]["get"]["responses"]["200"]["content"]
+    taken = document["paths"][f"{batches}/results"]["post"]["requestBody"]["content"]
+    assert set(given) == set(taken) == {"text/csv", "application/octet-stream"}
+    assert "<b>Body</b> <code>text/csv</code>" in page
+    noticed = document["paths"]["/v1/payouts/notices/{channel}"]["post"]["responses"]["202"]
+    assert "content" not in noticed
 
 
 def test_the_page_is_well_formed_and_links_within_itself(page: str) -> None:
