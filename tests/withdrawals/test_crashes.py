@@ -63,14 +63,18 @@ def through(teller: Teller, behaviour: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("answered", [False, True])
+def each_write(attempts: int) -> list[tuple[int, bool]]:
+    """Before each write, and after the last: having died after a write is having died before the next one."""
+    return [*((at, False) for at in range(1, attempts + 1)), (attempts, True)]
+
+
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_dying_at_each_write_ends_the_same(make_teller: Callable[..., Teller], behaviour: str, answered: bool) -> None:
+def test_dying_at_each_write_ends_the_same(make_teller: Callable[..., Teller], behaviour: str) -> None:
     teller = make_teller(fee_minor=50)
     teller.method(behaviour)
     with rewound(), failing(set()) as wire:
         wanted = through(teller, behaviour)
-    for at in range(1, wire.attempts + 1):
+    for at, answered in each_write(wire.attempts):
         with rewound(), failing({at}, answered=answered):
             assert through(teller, behaviour) == wanted, at
 
@@ -134,10 +138,7 @@ def by_bank(teller: Teller) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("answered", [False, True])
-def test_dying_at_each_write_of_a_bank_s_batch_ends_the_same(
-    make_teller: Callable[..., Teller], answered: bool
-) -> None:
+def test_dying_at_each_write_of_a_bank_s_batch_ends_the_same(make_teller: Callable[..., Teller]) -> None:
     teller = make_teller(fee_minor=50)
     teller.method("bank")
     for room in (OURS, "payouts"):
@@ -145,7 +146,7 @@ def test_dying_at_each_write_of_a_bank_s_batch_ends_the_same(
         with rewound(), failing(set(), only=room) as wire:
             wanted = by_bank(teller)
         assert wanted["count"] == 2
-        for at in range(1, wire.attempts + 1):
+        for at, answered in each_write(wire.attempts):
             teller.forget_files()
             with rewound(), failing({at}, answered=answered, only=room):
                 assert by_bank(teller) == wanted, (room, at)
