@@ -62,10 +62,12 @@ def test_a_walk_over_more_than_a_part_has_is_done_in_parts(shop: Shop, stage: St
     mei = shop.distributor("mei")
     put_crowd(stage, shop, mei)
     shop.sells("A", 500_000, NOW, mei)
-    shop.move_clock("2026-03-05T12:00:00+08:00")
+    shop.move_clock("2026-03-05T03:30:00+08:00")
     assert shop.changes(mei) == [("2026-03-05", 1, 4, "rocket")]
-    (run,) = shop.all("/v1/jobs?job=levels")
-    assert run["counts"] == {"distributors": CROWD + 1, "rises": 1, "falls": 0, "hands": 0}
+    (closed,) = shop.all("/v1/jobs?job=levels")
+    assert closed["counts"] == {"distributors": CROWD + 1, "rises": 1, "falls": 0, "hands": 0}
+    (settled,) = shop.all("/v1/jobs?job=settlement")
+    assert (settled["counts"]["distributors"], settled["counts"]["accrued_minor"]) == (CROWD + 1, 10_000)
 
 
 def put_crowd(stage: Stage, shop: Shop, like: dict[str, Any]) -> None:
