@@ -6,7 +6,7 @@ is moving while it is looked at, is left for the next time. While the last one i
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -33,16 +33,27 @@ _ORDERS, _ACCOUNTS, _DONE = "orders", "accounts", "done"
 _AT_ONCE: Final = 25
 
 
-def of_day(program: Program, day: date) -> ReportItem:
-    """A day's reconciliation: the one that was begun, else a new one of what happened since the last."""
-    last = tables.last_done(program.program_id, Job.RECONCILIATION)
-    since = None if last is None else (last - _AGAIN).isoformat()
-    at = program.midnight(day)
-    report = find(program.program_id, clock.stored(at))
+def due(program: Program, at: datetime) -> ReportItem:
+    """The reconciliation that fell due at an instant: the one that was begun, else one of what happened since the last.
+
+    After a red one it looks at least as far back as that one did, so that none turns green by looking away.
+    """
+    name = clock.stored(at)
+    report = find(program.program_id, name)
     if report is None:
-        report = tables.new_report(program.program_id, clock.stored(at), since, _ORDERS)
+        since = _looked_at_since(program.program_id)
+        report = tables.new_report(program.program_id, name, None if since is None else since.isoformat(), _ORDERS)
         report.replace()
     return report
+
+
+def _looked_at_since(program_id: str) -> date | None:
+    done = tables.last_done(program_id, Job.RECONCILIATION)
+    since = None if done is None else done - _AGAIN
+    before = _finished(program_id)
+    if before is None or before.ok or since is None:
+        return since
+    return None if before.since is None else min(since, before.since)
 
 
 def begin(program: Program) -> ReportItem:
@@ -67,18 +78,21 @@ def find(program_id: str, name: str) -> ReportItem | None:
 
 def last(program_id: str) -> Reconciled:
     """The last one that is finished. Raises NotFound."""
-    for item in ReportItem.query(tables.reports_pk(program_id), scan_index_forward=False, consistent_read=True):
-        if item.finished_at is not None:
-            return item.reconciled()
-    raise NotFound(Code.NOT_FOUND, "Nothing was reconciled yet.")
+    found = _finished(program_id)
+    if found is None:
+        raise NotFound(Code.NOT_FOUND, "Nothing was reconciled yet.")
+    return found
 
 
 def is_red(program_id: str) -> bool:
     """Whether the last reconciliation that is finished has found a difference."""
-    try:
-        return not last(program_id).ok
-    except NotFound:
-        return False
+    found = _finished(program_id)
+    return found is not None and not found.ok
+
+
+def _finished(program_id: str) -> Reconciled | None:
+    newest = ReportItem.query(tables.reports_pk(program_id), scan_index_forward=False, consistent_read=True)
+    return next((item.reconciled() for item in newest if item.finished_at is not None), None)
 
 
 def go_on(program: Program, report: ReportItem, deadline: float) -> bool:

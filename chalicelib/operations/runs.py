@@ -109,7 +109,7 @@ def _pay(program: Program, run: RunItem, deadline: float) -> bool:
 
 def _reconcile(program: Program, run: RunItem, deadline: float) -> bool:
     program = _at_its_instant(program, run)
-    report = reconciliation.of_day(program, clock.day(run.last))
+    report = reconciliation.due(program, clock.read(run.due_at))
     if reconciliation.go_on(program, report, deadline):
         run.counts = {"found": int(report.found)}
         tables.note_done(program.program_id, Job.RECONCILIATION, clock.day(run.last))

@@ -214,6 +214,9 @@ def test_the_daily_one_looks_at_what_happened_since(lived: Till) -> None:
     lived.clock(31)
     assert lived.market.get("/v1/reports/reconciliation")["ok"], "an order of last month, that nothing has touched"
     assert not reconcile(lived)["ok"]
+    lived.clock(32)
+    daily = lived.market.get("/v1/reports/reconciliation")
+    assert (daily["ok"], daily["since"]) == (False, None), "it looks at all that the red one has looked at"
 
 
 def test_what_was_told_just_now_is_no_difference_yet(
