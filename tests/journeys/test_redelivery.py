@@ -85,10 +85,12 @@ def test_another_entry_under_the_same_name_is_never_overwritten(shop: Shop, tabl
     assert record["reason"].startswith("DivergentReplay")
     assert tables.items("entries", account(shop, seller)) == [wrong]
 
-    # Somebody puts it right, and an operator has it tried again.
+    # Somebody puts it right, and an operator has it tried again: it is decided as it was.
     tables.put("entries", entry)
+    tables.lose("decisions", decision)
     assert done(redrive(shop, record))["done"]
     assert quarantined(shop) == []
+    assert tables.items("decisions", f"{shop.program_id}#A") == [decision]
     assert shop.targets("A") == [800]
     assert redrive(shop, record).status == 404
 

@@ -4,11 +4,17 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from infra.stage import Stage
+from infra.tick import tick_now
 from tests.journeys.client import NOW, Cloud, Shop, done, pick, until
+from tests.journeys.hands import Tables, logged
+from tests.journeys.plans import plan
 from tests.journeys.till import AFTER_TEN, CARD, MORNING, SLA, Distributor, Till, paying
 from tests.support import Answer
 
@@ -115,6 +121,25 @@ def test_the_kill_switch_stops_requests_and_what_is_approved(cloud: Cloud) -> No
     till.shop.move_clock("2026-03-05T10:10:00+08:00")
     assert (till.status(asked), till.stands(mei)) == ("paid", (0, 4_000, 0, 1_000))
     assert till.balances()
+
+
+def test_the_tick_tells_of_what_is_late_in_a_live_program(cloud: Cloud, make_shop: Callable[..., Shop]) -> None:
+    """Nobody in a live program can have earned anything yet, so a withdrawal is carried over by hand."""
+    till, live, tables = Till(cloud, paying()), make_shop(plan(), mode="live", now=None), Tables(cloud)
+    mei, *_ = till.fund(5_000, "mei")
+    method = till.method(mei, "pretend", behaviour="accept")
+    till.shop.move_clock(MORNING)
+    till.asked(mei, 1_000, method)
+    (item,) = tables.items("withdrawals", till.shop.program_id)
+    carried = {"pk": {"S": live.program_id}, "due_in": {"S": f"{live.program_id}#manual"}}
+    tables.put("withdrawals", item | carried)
+
+    def told() -> list[dict[str, Any]]:
+        tick_now(Stage(cloud.stage.stage, cloud.stage.endpoint))
+        return [line for line in logged(cloud, "tick") if line.get("WithdrawalsLate")]
+
+    (line,) = until(told, bool)[:1]
+    assert (line["program_id"], line["WithdrawalsLate"]) == (live.program_id, 1)
 
 
 # What is refused, and what people decide, where no clock moves
