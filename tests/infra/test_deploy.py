@@ -237,8 +237,11 @@ def test_who_pays_keeps_accounts_under_the_key_and_batches_in_the_bucket(first: 
     configured = first.stage.client("lambda").get_function_configuration(FunctionName=first.stage.function("work"))
     told = configured["Environment"]["Variables"]
     kms, s3 = may_do_what(first.stage, project, "work", "kms", "s3")
+    (who_is_told,) = may_do_what(first.stage, project, "api_handler", "kms")
     account = {"KeyId": told["TRIBUTARY_PAYOUT_KEY"], "EncryptionContext": {"distributor": "dst_1"}}
-    cipher = kms.encrypt(Plaintext=b"6222", **account)["CiphertextBlob"]
+    cipher = who_is_told.encrypt(Plaintext=b"6222", **account)["CiphertextBlob"]
+    with pytest.raises(ClientError, match="not authorized"):
+        kms.encrypt(Plaintext=b"6222", **account)
     assert kms.decrypt(CiphertextBlob=cipher, **account)["Plaintext"] == b"6222"
     with pytest.raises(ClientError, match="InvalidCiphertext"):
         kms.decrypt(CiphertextBlob=cipher, **account | {"EncryptionContext": {"distributor": "dst_2"}})

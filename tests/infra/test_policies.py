@@ -69,9 +69,13 @@ def test_only_tables_and_indexes_that_exist(function: str) -> None:
 
 
 def test_nobody_writes_what_another_function_decides() -> None:
+    """The API decides an order that was in quarantine, by an operator's word; the worker those that the stream left."""
     writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
-    assert not writes & set(POLICIES["api_handler"]["decisions"])
     assert not writes & set(POLICIES["decide_orders"]["orders"])
+    deciding = {name for name, things in POLICIES.items() if writes & set(things.get("decisions", ()))}
+    assert deciding == {"api_handler", "decide_orders", "work"}
+    tables = [set(actions) for thing, actions in POLICIES["tick"].items() if thing != "jobs"]
+    assert not any(writes & actions for actions in tables)
 
 
 def test_only_who_pays_opens_where_it_is_paid_to() -> None:
