@@ -12,7 +12,7 @@ from chalicelib.payouts import service as payouts
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
 from chalicelib.shared import http, pages
-from chalicelib.shared.errors import Code, Malformed, TooLarge, Unsupported
+from chalicelib.shared.errors import Code, TooLarge, Unsupported
 from chalicelib.withdrawals import rules, service
 from chalicelib.withdrawals.model import Status, Withdrawal
 from chalicelib.withdrawals.service import Wanted
@@ -120,11 +120,9 @@ class AppliedAnswer(http.Answer):
 def request_withdrawal(call: Call, body: WithdrawalBody) -> Reply:
     """Ask for a withdrawal; needs an Idempotency-Key. Up to the plan's limit it is approved at once."""
     call.own(body.distributor_id)
-    if call.idempotency_key is None:
-        raise Malformed(Code.IDEMPOTENCY_KEY_NEEDED, "Send an Idempotency-Key: a repeat could move money twice.")
+    asked = (body.distributor_id, body.amount_minor, body.method_id, call.needed_key)
     program = programs.get(call.program_id)
-    asked = (body.distributor_id, body.amount_minor, body.method_id)
-    withdrawal, new = service.request(call.caller, program, *asked, call.idempotency_key)
+    withdrawal, new = service.request(call.caller, program, *asked)
     return Reply(201 if new else 200, _answer(call, program, withdrawal))
 
 

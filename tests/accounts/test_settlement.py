@@ -181,10 +181,7 @@ def test_each_change_of_a_balance_counts_its_version_up_by_one(purse: Purse) -> 
 
 def test_entries_over_several_shards_are_settled_together(purse: Purse, monkeypatch: pytest.MonkeyPatch) -> None:
     one = distributors.holder
-    spread = lambda program, distributor: one(program, distributor).__class__(  # noqa: E731
-        program.program_id, distributor.distributor_id, program.currency, 4
-    )
-    monkeypatch.setattr(distributors, "holder", spread)
+    monkeypatch.setattr(distributors, "holder", lambda *whose: replace(one(*whose), shards=4))
     for amount in range(1, 9):
         purse.earn(amount, 5)
     assert {entry.shard for entry in purse.entries} == {0, 1, 2, 3}
