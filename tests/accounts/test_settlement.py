@@ -1,5 +1,6 @@
 """Settling: what the entries come to less what was booked, in one transaction a distributor and day."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
