@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from chalicelib.commissions import service, tables
-from chalicelib.commissions.model import Journal
 from chalicelib.commissions.rules import journal as rules
 from chalicelib.ledger import proof
 from chalicelib.ledger.model import Account, Entry
@@ -67,27 +68,33 @@ def _last_told(facts: Facts) -> datetime:
     return max(told)
 
 
-def of_entries(
-    program: Program, distributor_id: str, entries: Collection[Entry], since: datetime
-) -> Iterator[Difference]:
-    """Orders of which a distributor's entries come to something else than its decisions say.
+def of_entries(program: Program, entries: Collection[Entry], since: datetime) -> Iterator[Difference]:
+    """Orders of which some distributors' entries come to something else than their decisions say.
 
-    Looked at are those of which anything was booked from `since` on: of all, all entries must be given.
+    Looked at are those of which anything was booked from `since` on: of these distributors, all entries must be given.
     """
-    touched = {entry.about for entry in entries if entry.tier and since <= entry.at}
-    found: Counter[str] = Counter()
+    touched = {(entry.about, entry.distributor_id) for entry in entries if entry.tier and since <= entry.at}
+    found: Counter[tuple[str, str]] = Counter()
     for entry in entries:
-        if entry.tier and entry.about in touched:
-            found[entry.about] += entry.amount_minor * (
-                (entry.debit is Account.EXPENSE) - (entry.credit is Account.EXPENSE)
-            )
-    for order_id in sorted(touched):
-        journal = tables.read_journal(program.program_id, order_id)
-        wanted = _earned(program, order_id, journal, distributor_id)
-        if wanted != found[order_id] and (not journal or journal[-1].at < _settled_before(program)):
-            yield Difference("commission", f"{order_id}:{distributor_id}", wanted, found[order_id])
+        if (entry.about, entry.distributor_id) in touched:
+            earned = (entry.debit is Account.EXPENSE) - (entry.credit is Account.EXPENSE)
+            found[entry.about, entry.distributor_id] += entry.amount_minor * earned
+    for order_id, those in groupby(sorted(touched), key=itemgetter(0)):
+        wanted = _earned(program, order_id)
+        if wanted is None:
+            continue
+        for _, distributor_id in those:
+            amounts = wanted[distributor_id], found[order_id, distributor_id]
+            if amounts[0] != amounts[1]:
+                yield Difference("commission", f"{order_id}:{distributor_id}", *amounts)
 
 
-def _earned(program: Program, order_id: str, journal: Journal, distributor_id: str) -> int:
-    rows = service.commissions_of(program, order_id, journal)
-    return sum(row.amount_minor for row in rows if row.distributor_id == distributor_id)
+def _earned(program: Program, order_id: str) -> Counter[str] | None:
+    """What an order's decisions say, by distributor; None: the last one's entries may still be on their way."""
+    journal = tables.read_journal(program.program_id, order_id)
+    if journal and journal[-1].at >= _settled_before(program):
+        return None
+    earned: Counter[str] = Counter()
+    for row in service.commissions_of(program, order_id, journal):
+        earned[row.distributor_id] += row.amount_minor
+    return earned

@@ -62,6 +62,8 @@ def last_of_run(program: Program, due: Due) -> date:
     last = due.day
     if due.job in (Job.PAYOUTS, Job.RECONCILIATION):
         return last
+    if due.job is Job.SETTLEMENT:
+        return program.local_day(due.at)
     until = horizon(program)
     payout_at = withdrawals.next_due(program)
     if not _is_quiet(program, last, payout_at):
@@ -91,10 +93,19 @@ def _levels(program: Program) -> Due:
 
 
 def _settlement(program: Program) -> Due | None:
+    """Once, about all days that are due: nobody asks what is available while a clock moves on."""
     due = accounts.next_due(program)
-    if due.at <= horizon(program) and is_blocked(program):
+    if due.at > horizon(program):
+        return Due(Job.SETTLEMENT, due.day, due.at)
+    if is_blocked(program):
         return None
-    return Due(Job.SETTLEMENT, due.day, due.at)
+    return Due(Job.SETTLEMENT, due.day, due_at(program, Job.SETTLEMENT, _latest_due(program, Job.SETTLEMENT)))
+
+
+def _latest_due(program: Program, job: Job) -> date:
+    """The last day for which a job can be done by now."""
+    today = program.local_day(horizon(program))
+    return today if due_at(program, job, today) <= horizon(program) else today - _DAY
 
 
 def _payouts(program: Program) -> Due | None:

@@ -15,6 +15,7 @@ from chalicelib.commissions import proof as commissions
 from chalicelib.commissions import service as decisions
 from chalicelib.commissions.service import DayPlace
 from chalicelib.distributors import service as distributors
+from chalicelib.ledger.model import Entry
 from chalicelib.ledger.proof import Difference
 from chalicelib.operations import tables
 from chalicelib.operations.model import Job, Reconciled
@@ -134,13 +135,15 @@ def _look_at_accounts(program: Program, report: ReportItem) -> None:
     """The next accounts, with the orders that were booked on them since, and the withdrawals that moved them."""
     some = list(islice(distributors.in_turn(program.program_id, report.place), _AT_ONCE))
     since = program.midnight(_since(program, report))
+    entries: list[Entry] = []
     for distributor in some:
         proven = accounts.of_account(program, distributor)
+        entries += proven.entries
         _note(report, proven.differences)
-        _note(report, commissions.of_entries(program, distributor.distributor_id, proven.entries, since))
         _note(report, withdrawals.of_account(program, distributor, proven.balance))
         _count(report, accounts=1, entries=len(proven.entries))
         report.totals = _sum(report.totals, {account.value: amount for account, amount in proven.totals_minor.items()})
+    _note(report, commissions.of_entries(program, entries, since))
     report.place = some[-1].distributor_id if some else None
     if len(some) < _AT_ONCE:
         report.stage, report.place = _DONE, None

@@ -68,8 +68,8 @@ def test_days_on_which_nothing_happens_are_done_together_and_the_others_alone(ti
     for job in ("completion", "levels", "settlement"):
         days = till.runs(job)
         assert covered(days) == covered(till.runs("levels")), job
-        assert ("03-23", "03-23") in days, job
-    assert len(till.runs("reconciliation")) == 2
+        assert ("03-23", "03-23") in days or job == "settlement", job
+    assert len(till.runs("reconciliation")) == len(till.runs("settlement")) == 2
 
 
 def covered(days: list[tuple[str, str]]) -> list[str]:

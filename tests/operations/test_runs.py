@@ -87,7 +87,7 @@ def test_a_clock_that_moves_to_an_instant_at_which_something_is_due_moves_until_
         worker.deliver(*found)
     assert seller.get("/v1/test/clock")["moving_to"] is None
     done = [(run["job"], run["last_day"]) for run in seller.get("/v1/jobs")["data"][::-1]]
-    assert done[:3] == [("completion", "2026-03-08"), ("settlement", "2026-03-07"), ("levels", "2026-03-07")]
+    assert done[:3] == [("completion", "2026-03-08"), ("levels", "2026-03-07"), ("settlement", "2026-03-07")]
 
 
 def test_an_order_that_the_stream_has_not_decided_is_decided_before_the_ranks_are(
