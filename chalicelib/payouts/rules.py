@@ -10,8 +10,6 @@ from chalicelib.payouts.model import Encoding, Payout, Result, ResultRow
 from chalicelib.shared import money
 from chalicelib.shared.errors import Code, FieldError, Invalid
 
-COLUMNS: Final = ("reference", "holder_name", "account_number", "bank_name", "amount", "currency")
-"""Of a batch file."""
 RESULT_COLUMNS: Final = ("reference", "result")
 RESULTS: Final = frozenset({Result.PAID, Result.FAILED, Result.RETURNED})
 """What a bank's file may say of a payout."""
@@ -23,20 +21,15 @@ _FORMULA: Final = tuple("=+-@＝＋－＠\t\r\n")
 """With these a spreadsheet takes a cell for a formula; https://owasp.org/www-community/attacks/CSV_Injection"""
 
 
-def batch_file(payouts: Iterable[Payout]) -> bytes:
+def batch_file(account_columns: Sequence[str], payouts: Iterable[Payout]) -> bytes:
     """The file of these payouts, in UTF-8, by reference: whatever their order, always the same bytes."""
     text = io.StringIO(newline="")
     rows = csv.writer(text)
-    rows.writerow(COLUMNS)
-    rows.writerows(_row(payout) for payout in sorted(payouts, key=lambda payout: payout.reference))
+    rows.writerow(("reference", *account_columns, "amount", "currency"))
+    for payout in sorted(payouts, key=lambda payout: payout.reference):
+        account = (guarded(payout.account[column]) for column in account_columns)
+        rows.writerow((payout.reference, *account, decimal(payout.amount_minor, payout.currency), payout.currency))
     return text.getvalue().encode()
-
-
-def _row(payout: Payout) -> tuple[str, ...]:
-    account = payout.account
-    names = guarded(account["holder_name"]), guarded(account["bank_name"])
-    amount = decimal(payout.amount_minor, payout.currency)
-    return payout.reference, names[0], account["account_number"], names[1], amount, payout.currency
 
 
 def guarded(text: str) -> str:

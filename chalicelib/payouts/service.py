@@ -144,6 +144,11 @@ def channel_of(name: str) -> Channel:
     return CHANNELS[name]
 
 
+def pays_by_file(name: str) -> bool:
+    """Whether a channel's payouts go out as a file, and only a file tells what became of them."""
+    return bool(CHANNELS[name].file_columns)
+
+
 def _channel_in_force(program: Program, name: str) -> Channel:
     known = programs.plan_at(program, program.now()).plan.withdrawal.channels
     if name not in known:
@@ -273,19 +278,19 @@ def batch_id(program_id: str, channel: str, released_at: datetime, number: int) 
     return f"bat_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + cause[:10])}"
 
 
-def write_batch(program: Program, batch_id: str, payouts: Sequence[Payout], at: datetime) -> Batch:
-    """Write the file of a batch, once; the same payouts again change nothing. `at`: the program's clock.
+def write_batch(program: Program, channel: str, batch_id: str, payouts: Sequence[Payout], at: datetime) -> Batch:
+    """Write the file of a channel's batch, once; the same payouts again change nothing. `at`: the program's clock.
 
     Raises `ContentChanged` if the batch has other payouts: nothing of it was written.
     """
-    content = rules.batch_file(payouts)
+    content = rules.batch_file(CHANNELS[channel].file_columns, payouts)
     name = _file_name(program.program_id, batch_id)
     if not files.put_new(name, content, _CSV) and files.read(name) != content:
         raise ContentChanged(batch_id)
     item = BatchItem(
         batches_key(program.program_id),
         batch_id,
-        channel="bank",
+        channel=channel,
         created_at=clock.stored(at),
         count_=len(payouts),
         amount_minor=sum(payout.amount_minor for payout in payouts),
@@ -358,7 +363,7 @@ def take_notice(program_id: str, channel: str, reference: str, signed: Signature
 
 def _refuse_silent(channel: str) -> None:
     known = CHANNELS.get(channel)
-    if known is None or not known.payable or known.in_batches:
+    if known is None or not known.payable or known.file_columns:
         raise NotFound(Code.NOT_FOUND, f"There are no notices of {channel}.")
 
 

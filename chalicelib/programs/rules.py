@@ -30,7 +30,7 @@ UPLINES_MAX: Final = 2
 HOLD_DAYS_ADVISED: Final = 7
 """The days in which goods may be returned without a reason, in many places by law."""
 
-CHANNELS: Final = frozenset({"bank", "wechat", "alipay", "stripe"})
+CHANNELS: Final = frozenset({"bank", "wechat", "alipay", "stripe", "other"})
 """Payout channels that a plan may name."""
 
 PRETEND: Final = "pretend"

@@ -32,7 +32,7 @@ def send(program: Program, claimed: Iterable[Claimed]) -> None:
     for (channel, released_at), waiting in releases.items():
         for batch_id, references in _batches(program.program_id, channel, released_at, waiting):
             ours = {name: waiting[name] for name in references if name in waiting}
-            _send_file(program, batch_id, references, ours)
+            _send_file(program, channel, batch_id, references, ours)
 
 
 def _batches(
@@ -63,7 +63,9 @@ def _fixed(program_id: str, batch_id: str, references: Sequence[str]) -> Sequenc
     return fixed
 
 
-def _send_file(program: Program, batch_id: str, references: Sequence[str], claimed: Mapping[str, Claimed]) -> None:
+def _send_file(
+    program: Program, channel: str, batch_id: str, references: Sequence[str], claimed: Mapping[str, Claimed]
+) -> None:
     """Write the file, the same whenever it is written; then note that what was claimed for it is in it."""
     found = service.get_many(program.program_id, map(rules.withdrawal_of, references))
     wanted, accounts = set(references), {name: one.account for name, one in claimed.items()}
@@ -73,7 +75,7 @@ def _send_file(program: Program, batch_id: str, references: Sequence[str], claim
         for attempt in withdrawal.attempts
         if attempt.reference in wanted
     }
-    payouts.write_batch(program, batch_id, [asked[reference] for reference in references], program.now())
+    payouts.write_batch(program, channel, batch_id, [asked[reference] for reference in references], program.now())
     for reference in sorted(claimed):
         item = service.existing(program.program_id, rules.withdrawal_of(reference))
         withdrawal = item.withdrawal()

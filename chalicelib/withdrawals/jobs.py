@@ -94,7 +94,7 @@ def _is_under_way(withdrawal: Withdrawal, reference: str) -> bool:
     """Whether asking about a reference may tell news. What is in a bank's file, only a file tells of."""
     if not withdrawal.attempts or withdrawal.attempt.reference != reference:
         return False
-    return withdrawal.status in rules.LOOKED_AT and not payouts.channel_of(withdrawal.channel).in_batches
+    return withdrawal.status in rules.LOOKED_AT and not payouts.pays_by_file(withdrawal.channel)
 
 
 def _due(program_id: str, queue: Queue, until: datetime | None) -> Iterator[WithdrawalItem]:
@@ -133,7 +133,7 @@ def _release(program: Program, cutoff: datetime, deadline: float) -> bool:
 
 
 def _waits_for_its_file(withdrawal: Withdrawal) -> bool:
-    return withdrawal.status is Status.SUBMITTING and payouts.channel_of(withdrawal.channel).in_batches
+    return withdrawal.status is Status.SUBMITTING and payouts.pays_by_file(withdrawal.channel)
 
 
 def _sent(program: Program, item: WithdrawalItem, withdrawal: Withdrawal) -> Iterable[Claimed]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.payouts import rules, service
+from chalicelib.payouts.channels import CHANNELS
 from chalicelib.payouts.model import Batch, ContentChanged, Payout
 from chalicelib.programs import service as programs
 from chalicelib.shared import files
@@ -32,7 +33,7 @@ TEXT = (
 
 def write(batch_id: str = ID, payouts: list[Payout] | None = None, hours: float = 0) -> Batch:
     at = START + timedelta(hours=hours)
-    return service.write_batch(programs.get("shop-1"), batch_id, PAYOUTS if payouts is None else payouts, at)
+    return service.write_batch(programs.get("shop-1"), "bank", batch_id, PAYOUTS if payouts is None else payouts, at)
 
 
 def download(cashier: Cashier, encoding: str | None = None, batch_id: str = ID, **headers: str) -> Any:
@@ -161,7 +162,9 @@ def test_a_batchs_id_is_named_by_its_cause() -> None:
 
 @pytest.mark.parametrize("begins", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "＝1", "＋1", "－1", "＠1"])
 def test_a_name_that_a_spreadsheet_would_run_is_shown_instead(begins: str) -> None:
-    file = rules.batch_file([payout(account=ACCOUNT | {"holder_name": begins, "bank_name": f"{begins} x"})])
+    file = rules.batch_file(
+        CHANNELS["bank"].file_columns, [payout(account=ACCOUNT | {"holder_name": begins, "bank_name": f"{begins} x"})]
+    )
     (_, row) = csv.reader(io.StringIO(file.decode()))
     assert (row[1], row[3]) == (f"'{begins}", f"'{begins} x")
 

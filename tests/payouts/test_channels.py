@@ -23,6 +23,7 @@ ACCOUNTS: Mapping[str, dict[str, str]] = {
     "wechat": {"openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "real_name": "张三"},
     "alipay": {"login_id": "13800138000", "real_name": "张三"},
     "stripe": {"account_id": "acct_1032D82eZvKYlo2C"},
+    "other": {"service": "PayPal", "account": "zhang.san@example.com", "holder_name": "张三"},
     "pretend": {"behaviour": "accept"},
 }
 """An account at each channel. A channel without one fails the tests below."""
@@ -42,8 +43,8 @@ def test_a_plan_may_name_these_channels_and_no_other() -> None:
 
 
 def test_what_can_pay_now_is_said() -> None:
-    assert {name for name, channel in CHANNELS.items() if channel.payable} == {"bank", "pretend"}
-    assert {name for name, channel in CHANNELS.items() if channel.in_batches} == {"bank"}
+    assert {name for name, channel in CHANNELS.items() if channel.payable} == {"bank", "other", "pretend"}
+    assert {name for name, channel in CHANNELS.items() if channel.file_columns} == {"bank", "other"}
 
 
 @EACH
@@ -87,7 +88,7 @@ def test_invariant_27_the_same_payout_again_is_accepted_and_pays_once(name: str)
     channel, now = CHANNELS[name], asked(CHANNELS[name])
     assert channel.submit(now).result is Result.ACCEPTED
     assert channel.submit(replace(now, at=START + timedelta(hours=5))).result is Result.ACCEPTED
-    assert len(list(book("shop-1"))) == (0 if channel.in_batches else 1)
+    assert len(list(book("shop-1"))) == (0 if channel.file_columns else 1)
     assert channel.query(now).result in (Result.ACCEPTED, Result.PAID)
     assert channel.window >= timedelta(days=1)
 
@@ -118,6 +119,9 @@ def test_a_channel_that_cannot_pay_yet_says_so(name: str) -> None:
         ("alipay", {}, "**** 8000"),
         ("wechat", {}, "**** eS6o"),
         ("stripe", {}, "**** lo2C"),
+        ("other", {}, "**** @example.com"),
+        ("other", {"service": "PromptPay", "account": "0812345678"}, "**** 678"),
+        ("other", {"service": "Cash", "account": "me"}, "****"),
     ],
 )
 def test_how_accounts_are_shown(channel: str, account: dict[str, str], masked: str) -> None:
@@ -132,6 +136,8 @@ def test_how_accounts_are_shown(channel: str, account: dict[str, str], masked: s
         ("bank", {"bank_name": "中国银行"}, {"bank_name": "BOC", "holder_name": "Zhang San"}),
         ("alipay", {"login_id": "Zhang@Example.com"}, {"login_id": "zhang@example.com"}),
         ("wechat", {"real_name": "张三"}, {"real_name": "Zhang San"}),
+        ("other", {"account": "Zhang@Example.com"}, {"account": "zhang@example.com", "service": "Pay Pal"}),
+        ("other", {"account": "081 234 5678"}, {"account": "0812345678", "holder_name": "Zhang San"}),
     ],
 )
 def test_one_account_in_two_ways_of_writing_is_one(channel: str, one: dict[str, str], other: dict[str, str]) -> None:

@@ -86,7 +86,7 @@ def test_invariant_38_numbers_and_names_stand_in_no_item_no_log_and_no_answer(
     account = service.account_of("shop-1", method)
     asked = payout("T1", account=account)
     log.info("asked", payout=asked, method=method)
-    batch = service.write_batch(program, "bat_1", [asked], START)
+    batch = service.write_batch(program, "bank", "bat_1", [asked], START)
     path = "/v1/payouts/batches"
     answers += [cashier.api.get(path, key=cashier.shop.operator)]
     file = cashier.api.get(f"{path}/{batch.batch_id}/file", key=cashier.shop.operator)
@@ -173,7 +173,7 @@ def test_invariant_36_another_programs_method_is_not_there(
 
 
 def test_the_file_of_a_batch_is_in_the_bucket_and_nowhere_else(cashier: Cashier) -> None:
-    service.write_batch(programs.get("shop-1"), "bat_1", [payout(account=SECRET)], START)
+    service.write_batch(programs.get("shop-1"), "bank", "bat_1", [payout(account=SECRET)], START)
     service.download_batch(OPERATOR, programs.get("shop-1"), "bat_1", service.Encoding.UTF_8)
     listed = boto3.client("s3").list_objects_v2(Bucket=bucket())["Contents"]
     assert [file["Key"] for file in listed] == ["batches/shop-1/bat_1.csv"]

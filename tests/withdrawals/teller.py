@@ -30,8 +30,13 @@ from tests.support_clock import jump
 from tests.support_market import START, Market
 
 SLA = {"sla_hours": 24, "peak_sla_hours": 48}
-CHANNELS = dict.fromkeys(["bank", "wechat", "pretend"], SLA)
+CHANNELS = dict.fromkeys(["bank", "wechat", "other", "pretend"], SLA)
 CARD = {"holder_name": "张三", "account_number": "6222020200113445", "bank_name": "中国银行"}
+ACCOUNTS: dict[str, dict[str, str]] = {
+    "bank": CARD,
+    "wechat": {"openid": "o-123456"},
+    "other": {"service": "PayPal", "account": "+66 81 234 5678", "holder_name": "张三"},
+}
 WANG = Caller("wang", Scope.OPERATOR, "shop-1")
 TEN = START + timedelta(days=1)
 """The release after `START`: `START` is at ten, and a release is after what it releases."""
@@ -87,10 +92,10 @@ class Teller:
     # Methods
 
     def method(self, behaviour: str = "accept", name: str = "seller") -> str:
-        """The method of a behaviour of the pretend provider, `bank`, or `wechat`."""
+        """The method of a behaviour of the pretend provider, or of the channel of this name."""
         if (name, behaviour) not in self.methods:
-            channel = behaviour if behaviour in ("bank", "wechat") else "pretend"
-            account: Any = {"bank": CARD, "wechat": {"openid": "o-123456"}}.get(channel, {"behaviour": behaviour})
+            channel = behaviour if behaviour in ACCOUNTS else "pretend"
+            account = ACCOUNTS.get(channel, {"behaviour": behaviour})
             if channel == "bank":
                 account = CARD | {"account_number": f"62220202001{len(self.methods):05}"}
             body = {"distributor_id": self.market.id(name), "channel": channel, "account": account}

@@ -50,6 +50,24 @@ def test_a_release_is_one_file_of_all_that_goes_by_bank(make_teller: Callable[..
     teller.check("middle")
 
 
+def test_what_is_paid_by_hand_has_a_file_of_its_own_with_its_own_columns(teller: Teller) -> None:
+    by_bank, by_hand = teller.asked(1_000, "bank"), teller.asked(2_000, "other")
+    teller.go_to(TEN)
+    assert sorted((batch["channel"], batch["amount_minor"]) for batch in teller.batches()) == [
+        ("bank", 1_000), ("other", 2_000),
+    ]  # fmt: skip
+    reference = teller.get(by_hand).attempt.reference
+    (file,) = [file.decode() for file in teller.files().values() if "service" in file.decode()]
+    assert file.splitlines() == [
+        "reference,holder_name,account,service,amount,currency",
+        f"{reference},张三,'+66 81 234 5678,PayPal,20.00,CNY",
+    ]
+    batch = next(batch for batch in teller.batches() if batch["channel"] == "other")
+    teller.told(batch["batch_id"], (reference, "paid"))
+    assert [teller.status(each).value for each in (by_bank, by_hand)] == ["processing", "paid"]
+    teller.check()
+
+
 def test_each_release_has_its_own_file_and_a_day_without_anything_has_none(teller: Teller) -> None:
     teller.asked(1_000, "bank")
     teller.go_to(TEN + 3 * DAY)

@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from chalicelib.payouts.channels.alipay import Alipay
 from chalicelib.payouts.channels.bank import Bank
+from chalicelib.payouts.channels.other import Other
 from chalicelib.payouts.channels.pretend import Pretend
 from chalicelib.payouts.channels.stripe import Stripe
 from chalicelib.payouts.channels.wechat import WeChat
@@ -18,8 +19,8 @@ class Channel(Protocol):
     name: str
     payable: bool
     """Whether it can pay yet; if not, its methods can be kept and withdrawals by them are refused."""
-    in_batches: bool
-    """Whether payouts go out as a file of many, and what became of them comes back as one."""
+    file_columns: tuple[str, ...]
+    """For payouts that go out as a file of many, and whose results come back as one: what of the account is in it."""
     window: timedelta
     """How long after `submit` it can be asked about a payout. Then a person has to find out."""
 
@@ -42,7 +43,7 @@ class Channel(Protocol):
         """Ask what became of it. Raises `NoAnswer`."""
 
 
-_ALL: Final[tuple[Channel, ...]] = (Bank(), WeChat(), Alipay(), Stripe(), Pretend())
+_ALL: Final[tuple[Channel, ...]] = (Bank(), WeChat(), Alipay(), Stripe(), Other(), Pretend())
 
 CHANNELS: Final[Mapping[str, Channel]] = {channel.name: channel for channel in _ALL}
 """Every channel, by the name that plans and methods give it."""

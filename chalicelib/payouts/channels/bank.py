@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, StringConstraints
 
 from chalicelib.payouts.channels import reading
-from chalicelib.payouts.model import Account, Answer, Payout, Result
+from chalicelib.payouts.channels.by_file import ByFile
+from chalicelib.payouts.model import Account
 from chalicelib.shared import http
 
 _NUMBER: Final = re.compile(r"[A-Z0-9]{8,34}")
@@ -30,13 +30,11 @@ class BankAccount(http.Body):
     bank_name: reading.Name
 
 
-class Bank:
-    """Payouts by file. What a bank did, only its file of results says: asking tells nothing new."""
+class Bank(ByFile):
+    """Payouts to accounts at banks."""
 
     name = "bank"
-    payable = True
-    in_batches = True
-    window = timedelta(days=30)
+    file_columns: tuple[str, ...] = ("holder_name", "account_number", "bank_name")
 
     def read_account(self, raw: Mapping[str, Any]) -> dict[str, str]:
         """`holder_name`, `account_number` without spaces and hyphens, `bank_name`."""
@@ -49,11 +47,3 @@ class Bank:
     def identity(self, account: Account, distributor_id: str) -> str:
         """The number: holders and banks are written in many ways."""
         return account["account_number"]
-
-    def submit(self, payout: Payout) -> Answer:
-        """It is in its batch's file; that is all there is to do."""
-        return Answer(Result.ACCEPTED, "in a batch file", self.window)
-
-    def query(self, payout: Payout) -> Answer:
-        """Nothing new: results come as a file."""
-        return Answer(Result.ACCEPTED, "no result in a file yet", self.window)

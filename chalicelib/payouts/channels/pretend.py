@@ -36,7 +36,7 @@ class Pretend:
 
     name = "pretend"
     payable = True
-    in_batches = False
+    file_columns: tuple[str, ...] = ()
     window = timedelta(days=30)
 
     def read_account(self, raw: Mapping[str, Any]) -> dict[str, str]:

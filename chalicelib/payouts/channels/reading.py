@@ -45,7 +45,7 @@ class KeptOnly:
     """A channel whose methods can be kept, and through which nothing can be paid yet."""
 
     payable = False
-    in_batches = False
+    file_columns: tuple[str, ...] = ()
     window = timedelta()
 
     def submit(self, payout: Payout) -> Answer:
