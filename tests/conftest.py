@@ -1,5 +1,6 @@
 """Each test of a room gets empty tables, held by moto in this process; a stage named "test" reads and writes them."""
 
+import gc
 import os
 
 # Before anything of chalicelib or AWS is imported: names, and no way to a real account.
@@ -46,6 +47,7 @@ from tests.support import Api, Shop  # noqa: E402
 from tests.support_clock import Worker  # noqa: E402
 from tests.support_laws import document  # noqa: E402
 from tests.support_market import Kept, Market  # noqa: E402
+from tests.support_moto import make_quick  # noqa: E402
 
 TESTS = Path(__file__).parent
 WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
@@ -53,6 +55,9 @@ WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
 
 JOBS = "tributary-test-jobs"
 
+# Each full collection walks everything that botocore and moto have loaded.
+gc.set_threshold(100_000, 50, 100)
+make_quick()
 _moto = mock_aws()
 _moto_is_on = False
 
