@@ -20,18 +20,15 @@ os.environ |= {
 }
 
 from collections.abc import Callable  # noqa: E402
+from contextlib import ExitStack  # noqa: E402
 from datetime import datetime, timedelta  # noqa: E402
-from functools import cache  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-import boto3  # noqa: E402
 import pytest  # noqa: E402
 from chalice.test import Client  # noqa: E402
 from moto import mock_aws  # noqa: E402
 from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
-from moto.dynamodb.models import dynamodb_backends  # noqa: E402
-from moto.dynamodb.models.table import StreamShard  # noqa: E402
 from moto.kms.models import kms_backends  # noqa: E402
 from moto.s3.models import s3_backends  # noqa: E402
 from moto.sqs.models import sqs_backends  # noqa: E402
@@ -42,9 +39,10 @@ from chalicelib.programs import service as programs  # noqa: E402
 from chalicelib.programs.document import PlanDocument, parse, presets  # noqa: E402
 from chalicelib.programs.model import Mode, NewProgram  # noqa: E402
 from chalicelib.shared.settings import bucket, payout_key  # noqa: E402
-from infra.tables import table_definitions  # noqa: E402
+from tests.benchmarks.dynamodb_local import NotHere, dynamodb_local  # noqa: E402
 from tests.support import Api, Shop  # noqa: E402
 from tests.support_clock import Worker  # noqa: E402
+from tests.support_engine import ENGINES, LOCAL, DynamoDbLocal, engine, use  # noqa: E402
 from tests.support_laws import document  # noqa: E402
 from tests.support_market import Kept, Market  # noqa: E402
 from tests.support_moto import make_quick  # noqa: E402
@@ -53,6 +51,7 @@ TESTS = Path(__file__).parent
 WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
 """Folders whose tests make their own cloud, or need none."""
 
+CONFORMANCE = TESTS / "conformance"
 JOBS = "tributary-test-jobs"
 
 # Each full collection walks everything that botocore and moto have loaded.
@@ -60,6 +59,27 @@ gc.set_threshold(100_000, 50, 100)
 make_quick()
 _moto = mock_aws()
 _moto_is_on = False
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--engine dynamodb-local`: see tests/support_engine.py."""
+    parser.addoption("--engine", choices=ENGINES, default=ENGINES[0], help="what holds the tables")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the engine that is asked for; it ends with the session."""
+    if config.getoption("--engine") == LOCAL:
+        running = ExitStack()
+        try:
+            use(DynamoDbLocal(running.enter_context(dynamodb_local())))
+        except NotHere as missing:
+            raise pytest.UsageError(str(missing)) from missing
+        config.add_cleanup(running.close)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What moto can't do is no test of a session that has moto."""
+    return True if collection_path == CONFORMANCE and config.getoption("--engine") != LOCAL else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -89,15 +109,7 @@ def cloud_tables(request: pytest.FixtureRequest) -> None:
         return
     access._known.clear()
     programs.plan.cache_clear()
-    tables = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
-    for definition in _definitions():
-        table = tables.get(definition["TableName"])
-        if table is None:
-            _client().create_table(**definition)
-        else:
-            # Making the tables anew would take 50 ms a test.
-            table.items.clear()
-            table.stream_shard = table.stream_shard and StreamShard(DEFAULT_ACCOUNT_ID, table)
+    engine().empty()
     queues = sqs_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
     queues.queues.pop(JOBS, None)
     queues.create_queue(JOBS)
@@ -118,16 +130,6 @@ def _payout_key() -> None:
     if not keys.alias_exists(payout_key()):
         key = keys.create_key(None, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", "", [])
         keys.create_alias(key.id, payout_key())
-
-
-@cache
-def _definitions() -> list[dict[str, Any]]:
-    return table_definitions("tributary-test-")
-
-
-@cache
-def _client() -> Any:
-    return boto3.client("dynamodb")
 
 
 @pytest.fixture(scope="session")

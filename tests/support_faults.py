@@ -1,11 +1,14 @@
 """Faults where the SDK meets the wire, so that the code under test is the code that ships.
 
-Before moto has seen a request it can be lost; after moto has answered, the answer can be lost. Generic `before-send`,
-registered last, comes after moto; that of the one service comes before it.
+Before the store has seen a request it can be lost; after the store has answered, the answer can be lost. Both moto and
+DynamoDB Local answer at the generic `before-send` (see tests/support_engine.py): what is registered there as the last
+comes after them, what is registered for the one service before them.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from botocore.exceptions import EndpointConnectionError
@@ -55,7 +58,7 @@ def failing(at: range | set[int], *, crash: bool = True, answered: bool = False,
 
 @contextmanager
 def on_the_wire(wire: W) -> Iterator[W]:
-    """Have it see every call of the SDK, before moto does and after it."""
+    """Have it see every call of the SDK, before the store does and after it."""
     events = connection().client.meta.events
     events.register_first("before-send.dynamodb", wire.before)
     events.register_last("before-send", wire.after)
@@ -68,3 +71,31 @@ def on_the_wire(wire: W) -> Iterator[W]:
 
 EVER = range(1, 1_000_000)
 """Every attempt."""
+
+
+class Conflict:
+    """Has the store answer the next `times` writes as it does while another transaction is at one of their items."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def answer(self, model: Any, params: dict[str, Any], **_: Any) -> Any:
+        """The answer in place of the store's. A transaction is told which of its parts it was: here, the last."""
+        if model.name not in WRITES or not self.left:
+            return None
+        self.left -= 1
+        code = "TransactionConflictException" if model.name == "PutItem" else "TransactionCanceledException"
+        parts = len(json.loads(params["body"]).get("TransactItems", ()))
+        reasons = [{"Code": "None"}] * (parts - 1) + [{"Code": "TransactionConflict"}]
+        return SimpleNamespace(status_code=400), {"Error": {"Code": code}, "CancellationReasons": reasons}
+
+
+@contextmanager
+def conflicting(times: int) -> Iterator[Conflict]:
+    """Let writes conflict with other transactions. No engine does: DynamoDB Local takes one after the other."""
+    conflict, events = Conflict(times), connection().client.meta.events
+    events.register_first("before-call.dynamodb", conflict.answer)
+    try:
+        yield conflict
+    finally:
+        events.unregister("before-call.dynamodb", conflict.answer)

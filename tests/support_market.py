@@ -5,9 +5,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
-
 from chalicelib.commissions import service as commissions
 from chalicelib.commissions.model import Decision
 from chalicelib.ledger import service as ledger
@@ -16,6 +13,8 @@ from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
 from tests.support import Answer, Api, Shop
 from tests.support_clock import jump
+from tests.support_engine import Held
+from tests.support_state import held, new_since, put_in
 
 START = datetime.fromisoformat("2026-03-04T10:00:00+08:00")
 """Where the clock of a test shop first stands."""
@@ -26,33 +25,20 @@ def at(days: float = 0, minutes: float = 0) -> str:
     return (START + timedelta(days=days, minutes=minutes)).isoformat()
 
 
-def _tables() -> dict[str, Any]:
-    return {name: table.items for name, table in dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables.items()}
-
-
 class Kept:
     """Markets made before: what making one has written is put into the tables again, which is twenty times faster."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[Market, dict[str, Any]]] = {}
+        self._made: dict[str, tuple[Market, Held]] = {}
 
     def get(self, name: str, make: Callable[[], "Market"]) -> "Market":
         """The market of this name, in this test's tables."""
         if name not in self._made:
-            before = {table: {pk: set(items) for pk, items in held.items()} for table, held in _tables().items()}
+            before = held()
             market = make()
-            written = {
-                table: {
-                    pk: {sk: item for sk, item in items.items() if sk not in before[table].get(pk, ())}
-                    for pk, items in held.items()
-                }
-                for table, held in _tables().items()
-            }
-            self._made[name] = (market, written)
+            self._made[name] = (market, new_since(before))
         market, written = self._made[name]
-        for table, held in _tables().items():
-            for pk, items in written[table].items():
-                held[pk].update(items)
+        put_in(written)
         return market.again()
 
 

@@ -13,13 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.dynamo_type import DynamoType
-
 from chalicelib.shared.tables import connection
 from infra.tables import room
 from infra.template import resources
+from tests.support_engine import engine
 
 KB = 1024
 WRITES = {"PutItem": "Put", "TransactWriteItems": ""}
@@ -79,16 +76,9 @@ class Meter:
 
 def _write(put: dict[str, Any], times: int) -> Write:
     name, item = put["TableName"].rpartition("-")[2], put["Item"]
-    size, before = item_size(item), _before(put["TableName"], item)
+    size, before = item_size(item), engine().item(put["TableName"], item)
     whole = -(-size // KB)
     return Write(name, size, times * whole + sum(_index_units(index, before, item) for index in indexes(name)))
-
-
-def _before(table: str, item: dict[str, Any]) -> dict[str, Any]:
-    """What is there before the write."""
-    held = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables[table].items
-    found = held.get(DynamoType(item["pk"]), {}).get(DynamoType(item["sk"]))
-    return {} if found is None else {name: value.to_json() for name, value in found.attrs.items()}
 
 
 def _index_units(index: Index, before: dict[str, Any], item: dict[str, Any]) -> int:

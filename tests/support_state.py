@@ -1,48 +1,45 @@
-"""What the tables of this process hold: to be compared after another way to the same end, and to go back to."""
+"""What the tables hold: to be compared after another way to the same end, to go back to, to lose some of."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
+from tests.support_engine import PREFIX, Held, Items, engine
 
 REAL = {"revision", "started_at", "touched_at", "finished_at", "expires_at"}
 """What is counted, or told by real time: it differs from one way to the other."""
 
 Kept = dict[tuple[str, str, str], dict[str, Any]]
-Held = dict[str, dict[Any, dict[Any, Any]]]
-
-
-def _tables() -> dict[str, Any]:
-    return dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
 
 
 def kept(*rooms: str) -> Kept:
     """Every item of these rooms, by room, `pk` and `sk`, without what is `REAL`."""
+    tables, text = held(), engine().text
     return {
-        (room, str(pk.value), str(sk.value)): _plain(item)
+        (room, text(pk), text(sk)): _plain(item)
         for room in rooms
-        for pk, items in _tables()[f"tributary-test-{room}"].items.items()
+        for pk, items in tables[PREFIX + room].items()
         for sk, item in items.items()
     }
 
 
 def _plain(item: Any) -> dict[str, Any]:
-    return {name: value.to_json() for name, value in item.attrs.items() if name not in REAL}
+    return {name: value for name, value in engine().plain(item).items() if name not in REAL}
+
+
+def all_items() -> Iterator[dict[str, Any]]:
+    """Every item of every table, with every attribute."""
+    return (engine().plain(item) for table in held().values() for items in table.values() for item in items.values())
 
 
 def held() -> Held:
     """All tables as they are now. Items are replaced, never changed, so this copies none."""
-    return {name: {pk: dict(items) for pk, items in table.items.items()} for name, table in _tables().items()}
+    return engine().held()
 
 
 def put_back(tables: Held) -> None:
     """Let all tables be as they were."""
-    for name, table in _tables().items():
-        table.items.clear()
-        for pk, items in tables[name].items():
-            table.items[pk].update(items)
+    engine().put_back(tables)
 
 
 @contextmanager
@@ -51,3 +48,34 @@ def rewound() -> Iterator[None]:
     before = held()
     yield
     put_back(before)
+
+
+def new_since(before: Held) -> Held:
+    """The items that weren't there before."""
+    return {name: _new(before[name], items) for name, items in held().items()}
+
+
+def _new(before: Items, now: Items) -> Items:
+    return {pk: {sk: item for sk, item in now[pk].items() if sk not in before.get(pk, ())} for pk in now}
+
+
+def put_in(more: Held) -> None:
+    """Let all tables hold these items, too."""
+    tables = held()
+    for name, found in more.items():
+        for pk, items in found.items():
+            tables[name][pk] = tables[name].get(pk, {}) | items
+    put_back(tables)
+
+
+def lose(room: str, pk_part: str, sk_part: str) -> int:
+    """Take items out of a table, as no code of ours can. How many."""
+    tables, text = held(), engine().text
+    lost = [
+        items.pop(sk)
+        for pk, items in tables[PREFIX + room].items()
+        for sk in list(items)
+        if pk_part in text(pk) and sk_part in text(sk)
+    ]
+    put_back(tables)
+    return len(lost)

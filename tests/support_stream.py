@@ -1,11 +1,10 @@
 """The orders table's stream, delivered by the test as Lambda would: any records, in any batches, as often as wished."""
 
-import base64
 from typing import Any
 
 from chalice.test import Client
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
+
+from tests.support_engine import engine, on_the_wire
 
 Record = dict[str, Any]
 
@@ -18,9 +17,8 @@ class Stream:
 
     @property
     def records(self) -> list[Record]:
-        """Every record since the table was made, in the shape that Lambda gets."""
-        table = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables["tributary-test-orders"]
-        return [_lambdas(one.to_json()) for one in table.stream_shard.items]
+        """Every record since the test began, in the shape that Lambda gets."""
+        return [_lambdas(one) for one in engine().told()]
 
     def of(self, *order_ids: str) -> list[Record]:
         """The records of these orders."""
@@ -32,17 +30,10 @@ class Stream:
 
 
 def _lambdas(record: Record) -> Record:
-    """moto's record with the time as seconds, and with its source, as Lambda gets it."""
+    """A record as the SDK has it, with the time as seconds, and with its source, as Lambda gets it."""
     told = record["dynamodb"]["ApproximateCreationDateTime"]
     arn = "arn:aws:dynamodb:us-east-1:123456789012:table/tributary-test-orders/stream/2026-01-01T00:00:00.000"
     return record | {
         "eventSourceARN": arn,
-        "dynamodb": _json(record["dynamodb"]) | {"ApproximateCreationDateTime": told.timestamp()},
+        "dynamodb": on_the_wire(record["dynamodb"]) | {"ApproximateCreationDateTime": told.timestamp()},
     }
-
-
-def _json(value: Any) -> Any:
-    """Binary as Lambda gets it: in base 64."""
-    if isinstance(value, dict):
-        return {name: _json(part) for name, part in value.items()}
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

@@ -5,12 +5,14 @@ Every write is conditional. An item that changes carries a `revision` and is rep
 
 import heapq
 import json
+import time
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from datetime import timedelta
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Self, TypeVar
 
@@ -29,6 +31,9 @@ from chalicelib.shared.settings import settings
 
 EVALUATED_MAX: Final = 1_000
 """How many items one page of a filtered list may look at before it hands the rest to the next page."""
+
+CONFLICT_WAITS: Final = tuple(timedelta(milliseconds=wait) for wait in (10, 40, 160))
+"""How long is waited, each time, for another transaction that is at one of the items. The SDK doesn't."""
 
 Key = dict[str, dict[str, Any]]
 """Where a list goes on: DynamoDB's LastEvaluatedKey."""
@@ -114,7 +119,7 @@ class Table(Model):
     def put_if(self, condition: Condition) -> bool:
         """Put the item if the condition holds. False: it didn't."""
         try:
-            self.save(condition)
+            _despite_conflicts(partial(self.save, condition))
         except PutError as refused:
             if refused.cause_response_code == "ConditionalCheckFailedException":
                 return False
@@ -177,7 +182,7 @@ class Check:
 
 
 class Refused(Exception):
-    """A transaction wrote nothing. `which` are the positions whose condition failed; empty: a conflict, try again."""
+    """A transaction wrote nothing. `which` are the positions whose condition failed."""
 
     def __init__(self, which: Sequence[int]) -> None:
         super().__init__(f"refused at {list(which)}")
@@ -186,23 +191,52 @@ class Refused(Exception):
 
 def transact(*parts: Put | Check) -> None:
     """Write all of them or none. Two write units a kilobyte. Raises `Refused`."""
-    checks = [i for i, part in enumerate(parts) if isinstance(part, Check)]
-    puts = [i for i, part in enumerate(parts) if isinstance(part, Put)]
     try:
-        with TransactWrite(connection=connection()) as write:
-            for part in parts:
-                if isinstance(part, Check):
-                    write.condition_check(part.model, part.pk, part.sk, part.condition)
-                else:
-                    free = part.condition if part.condition is not None else type(part.item).pk.does_not_exist()
-                    write.save(part.item, free)
+        _despite_conflicts(partial(_transact, parts))
     except TransactWriteError as error:
-        if error.cause_response_code != "TransactionCanceledException":
-            raise
+        checks = [i for i, part in enumerate(parts) if isinstance(part, Check)]
+        puts = [i for i, part in enumerate(parts) if isinstance(part, Put)]
         # pynamodb sends the checks before the puts, whatever the order of the calls.
-        reasons = zip(checks + puts, error.cancellation_reasons, strict=True)
-        failed = sorted(i for i, why in reasons if why is not None and why.code == "ConditionalCheckFailed")
+        reasons = zip(checks + puts, _reasons(error), strict=False)
+        failed = sorted(i for i, why in reasons if why == "ConditionalCheckFailed")
+        if not failed:
+            raise
         raise Refused(failed) from error
+
+
+def _transact(parts: Sequence[Put | Check]) -> None:
+    with TransactWrite(connection=connection()) as write:
+        for part in parts:
+            if isinstance(part, Check):
+                write.condition_check(part.model, part.pk, part.sk, part.condition)
+            else:
+                free = part.condition if part.condition is not None else type(part.item).pk.does_not_exist()
+                write.save(part.item, free)
+
+
+def _despite_conflicts(write: Callable[[], object]) -> None:
+    """Write. While another transaction is at an item of it nothing is written, nor refused: so it is tried again."""
+    for wait in CONFLICT_WAITS:
+        try:
+            write()
+            return
+        except (PutError, TransactWriteError) as error:
+            if not _is_conflict(error):
+                raise
+        time.sleep(wait.total_seconds())
+    write()
+
+
+def _is_conflict(error: PutError | TransactWriteError) -> bool:
+    if isinstance(error, PutError):
+        return error.cause_response_code == "TransactionConflictException"
+    reasons = _reasons(error)
+    return "TransactionConflict" in reasons and "ConditionalCheckFailed" not in reasons
+
+
+def _reasons(error: TransactWriteError) -> list[str | None]:
+    """Why a transaction was called off, for each of its parts; None: not because of it."""
+    return [None if why is None else why.code for why in error.cancellation_reasons]
 
 
 def page(

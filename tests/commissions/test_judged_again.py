@@ -20,9 +20,10 @@ from chalicelib.shared import clock
 from tests.levels.seller import Seller
 from tests.support import Api, Shop
 from tests.support_clock import Worker
+from tests.support_engine import Held
 from tests.support_faults import Crash, failing
 from tests.support_race import meanwhile
-from tests.support_state import Held, held, put_back
+from tests.support_state import held, put_back
 from tests.support_stream import Stream
 
 DAY = date(2026, 3, 4)

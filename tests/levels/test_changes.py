@@ -8,7 +8,8 @@ import pytest
 from chalicelib.levels import service
 from tests.levels.seller import Seller, rocket_snail
 from tests.support import Api
-from tests.support_state import Held, held, put_back
+from tests.support_engine import Held
+from tests.support_state import held, put_back
 
 MakeSeller = Callable[..., Seller]
 

@@ -11,8 +11,9 @@ from tests.operations.due import Due, RealTime
 from tests.operations.till import Till
 from tests.support import Api, Shop
 from tests.support_clock import Worker
+from tests.support_engine import Held
 from tests.support_market import Market
-from tests.support_state import Held, held, put_back
+from tests.support_state import held, put_back
 from tests.withdrawals.teller import CHANNELS
 
 

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
 
 from chalicelib.accounts.tables import BalanceItem
 from chalicelib.commissions import proof
@@ -15,22 +13,8 @@ from tests.levels.seller import Seller
 from tests.operations.due import RealTime
 from tests.operations.till import Till
 from tests.support_clock import Worker
-from tests.support_state import Held, held, put_back, rewound
-
-
-def items(room: str) -> Any:
-    return dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables[f"tributary-test-{room}"].items
-
-
-def lose(room: str, pk_part: str, sk_part: str) -> int:
-    """Take items out of a table, as no code of ours can. How many."""
-    lost = [
-        held.pop(sk)
-        for pk, held in items(room).items()
-        for sk in list(held)
-        if pk_part in str(pk.value) and sk_part in str(sk.value)
-    ]
-    return len(lost)
+from tests.support_engine import Held
+from tests.support_state import held, kept, lose, put_back, rewound
 
 
 def reconcile(till: Till) -> Any:
@@ -136,7 +120,7 @@ def lose_what_is_held(till: Till) -> str:
 
 def lose_a_settlement(till: Till) -> str:
     """The last one's: those of long ago are in the balance, and aren't read again."""
-    days = sorted(str(sk.value) for held in items("accounts").values() for sk in held if str(sk.value).startswith("s#"))
+    days = sorted(sk for _, _, sk in kept("accounts") if sk.startswith("s#"))
     assert lose("accounts", till.market.id("seller"), days[-1]) == 1
     return "balance_available"
 

@@ -1,5 +1,6 @@
 """Accounts are encrypted, each bound to its row, and stand nowhere but in the bank's file."""
 
+import base64
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -9,8 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
 
 from chalicelib.payouts import service
 from chalicelib.payouts.tables import METHOD, MethodItem, SecretItem, methods_key, secrets_key
@@ -20,6 +19,7 @@ from chalicelib.shared.settings import bucket, jobs_queue_url, payout_key
 from tests.payouts.cashier import ACCOUNT, OPERATOR, Cashier, payout
 from tests.support import Answer
 from tests.support_market import START, Market
+from tests.support_state import all_items
 
 NUMBER = "7777000011112222"
 NAME, BANK = "CANARY 金丝雀", "CANARY BANK"
@@ -29,13 +29,11 @@ SECRET = {"holder_name": NAME, "account_number": "7777 0000 1111 2222", "bank_na
 
 def stored() -> Iterator[str]:
     """Every attribute of every item of every table, as text, unpacked where it is packed."""
-    for table in dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables.values():
-        for items in table.items.values():
-            for item in items.values():
-                for value in item.attrs.values():
-                    yield json.dumps(value.to_json(), ensure_ascii=False, default=str)
-                    if value.type == "B":
-                        yield from _unpacked(bytes(value.value))
+    for item in all_items():
+        for value in item.values():
+            yield json.dumps(value, ensure_ascii=False, default=str)
+            if "B" in value:
+                yield from _unpacked(base64.b64decode(value["B"]))
 
 
 def _unpacked(raw: bytes) -> Iterator[str]:

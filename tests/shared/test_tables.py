@@ -1,11 +1,16 @@
 """How items are kept: conditions, revisions, transactions, and what is read once."""
 
+from collections.abc import Callable
+
 import pytest
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import PutError, TransactWriteError
 
 from chalicelib.ledger.tables import EntryItem
+from chalicelib.shared import tables
 from chalicelib.shared.errors import Conflict
 from chalicelib.shared.tables import Check, JsonAttribute, Put, Refused, Revised, reading_once, transact
+from tests.support_faults import conflicting
 from tests.support_meter import metered
 
 
@@ -49,6 +54,50 @@ def test_a_transaction_writes_all_or_nothing_and_says_which_was_refused() -> Non
         transact(Put(entry("c")), Put(entry("a")), Check(EntryItem, "p", "zz", EntryItem.pk.exists()), Put(entry("d")))
     assert refused.value.which == (1, 2)
     assert [item.sk for item in EntryItem.query("p")] == ["a", "b"]
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited, each time; nobody really waits."""
+    found: list[float] = []
+    monkeypatch.setattr(tables.time, "sleep", found.append)
+    return found
+
+
+def write_a_pair() -> bool:
+    transact(Put(entry("a")), Put(entry("b")))
+    return True
+
+
+WRITES = pytest.mark.parametrize("write", [write_a_pair, lambda: entry("a").put_new()], ids=["transaction", "put"])
+
+
+@WRITES
+def test_a_conflict_with_another_transaction_is_no_refusal_but_tried_again(
+    write: Callable[[], bool], waits: list[float]
+) -> None:
+    with conflicting(3) as conflict:
+        assert write()
+    assert (conflict.left, waits) == (0, [0.01, 0.04, 0.16])
+    assert EntryItem.find("p", "a") is not None
+
+
+@WRITES
+def test_a_conflict_that_lasts_is_an_error_of_the_store_and_nothing_is_written(
+    write: Callable[[], bool], waits: list[float]
+) -> None:
+    with conflicting(4) as conflict, pytest.raises((PutError, TransactWriteError)) as failed:
+        write()
+    assert failed.value.cause_response_code in ("TransactionConflictException", "TransactionCanceledException")
+    assert (conflict.left, len(waits)) == (0, 3)
+    assert EntryItem.find("p", "a") is None
+
+
+def test_what_is_refused_is_not_tried_again(waits: list[float]) -> None:
+    write_a_pair()
+    with metered() as meter, pytest.raises(Refused):
+        write_a_pair()
+    assert (meter.calls, waits) == (["TransactWriteItems"], [])
 
 
 def test_within_reading_once_nothing_is_read_twice() -> None:
