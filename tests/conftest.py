@@ -56,7 +56,6 @@ JOBS = "tributary-test-jobs"
 
 # Each full collection walks everything that botocore and moto have loaded.
 gc.set_threshold(100_000, 50, 100)
-make_quick()
 _moto = mock_aws()
 _moto_is_on = False
 
@@ -68,13 +67,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the engine that is asked for; it ends with the session."""
-    if config.getoption("--engine") == LOCAL:
-        running = ExitStack()
-        try:
-            use(DynamoDbLocal(running.enter_context(dynamodb_local())))
-        except NotHere as missing:
-            raise pytest.UsageError(str(missing)) from missing
-        config.add_cleanup(running.close)
+    if config.getoption("--engine") != LOCAL:
+        make_quick()
+        return
+    running = ExitStack()
+    try:
+        use(DynamoDbLocal(running.enter_context(dynamodb_local())))
+    except NotHere as missing:
+        raise pytest.UsageError(str(missing)) from missing
+    config.add_cleanup(running.close)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
