@@ -122,6 +122,6 @@ def test_the_changelog_knows_the_release() -> None:
 
 
 def test_each_test_folder_mirrors_a_room_or_says_why_not() -> None:
-    others = {"house", "infra", "journeys", "oracle", "faults", "benchmarks"}
+    others = {"house", "infra", "journeys", "oracle", "faults", "benchmarks", "conformance", "load"}
     folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and not path.name.startswith("__")}
     assert folders <= {*ROOMS, *others}
