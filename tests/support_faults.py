@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.shared.tables import connection
 from tests.support_meter import WRITES
@@ -46,7 +46,8 @@ class Wire:
 
     def _fail(self) -> None:
         if self.attempts in self._at:
-            raise Crash if self._crash else EndpointConnectionError(endpoint_url="https://lost")
+            lost = ReadTimeoutError if self._answered else EndpointConnectionError
+            raise Crash if self._crash else lost(endpoint_url="https://lost")
 
 
 @contextmanager

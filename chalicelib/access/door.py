@@ -18,6 +18,7 @@ from chalicelib.access import service
 from chalicelib.access.model import Caller, Scope
 from chalicelib.shared import http, ids, log, pages
 from chalicelib.shared.errors import Code, DomainError, Forbidden, Invalid, Malformed, NotFound
+from chalicelib.shared.tables import code_of
 
 LETTERS: Final = {
     "P": Scope.PLATFORM,
@@ -179,9 +180,10 @@ def _of_the_store(error: PynamoDBException, route: Route, request: Request, requ
 
     A time-out or a throttle that outlived the retries passes; every write can be repeated, so the caller may try again.
     """
-    if error.cause_response_code == "ValidationException" and "cursor" in (request.query_params or {}):
+    code = code_of(error)
+    if code == "ValidationException" and "cursor" in (request.query_params or {}):
         return pages.another_lists()
-    passes = error.cause_response_code not in _LASTING
+    passes = code not in _LASTING
     log.error("unavailable" if passes else "internal_error", trace=True, request_id=request_id, route=route.path)
     return _Unavailable() if passes else _Internal()
 

@@ -11,7 +11,7 @@ from chalice.app import DynamoDBEvent, DynamoDBRecord
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.shared import log, quarantine
-from chalicelib.shared.tables import reading_once
+from chalicelib.shared.tables import code_of, reading_once
 
 
 class Subject(NamedTuple):
@@ -62,7 +62,7 @@ def _finished(source: str, subject: Subject, record: Mapping[str, Any], handle: 
     try:
         handle(subject)
     except PynamoDBException as error:
-        if error.cause_response_code != "ValidationException":
+        if code_of(error) != "ValidationException":
             log.error("left_for_later", trace=True, source=source, key=subject.key)
             return False
         return _put_aside(source, subject, record, error)

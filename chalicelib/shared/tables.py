@@ -16,11 +16,12 @@ from functools import cache, partial
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Self, TypeVar
 
+from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute, NumberAttribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import BINARY
-from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError
+from pynamodb.exceptions import DoesNotExist, PutError, PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 from pynamodb.pagination import ResultIterator
@@ -45,6 +46,12 @@ _T = TypeVar("_T")
 def connection() -> Connection:
     """The process's one connection: making a client costs some 40 ms, so all tables share it."""
     return Connection(region=settings().region, connect_timeout_seconds=1, read_timeout_seconds=2, max_retry_attempts=2)
+
+
+def code_of(error: PynamoDBException) -> str | None:
+    """What the store answered; None: nothing, in time. pynamodb's own `cause_response_code` fails on an answer that
+    timed out."""
+    return str(error.cause.response["Error"]["Code"]) if isinstance(error.cause, ClientError) else None
 
 
 _once: ContextVar[dict[Any, Any] | None] = ContextVar("read_once", default=None)
@@ -121,7 +128,7 @@ class Table(Model):
         try:
             _despite_conflicts(partial(self.save, condition))
         except PutError as refused:
-            if refused.cause_response_code == "ConditionalCheckFailedException":
+            if code_of(refused) == "ConditionalCheckFailedException":
                 return False
             raise
         return True
@@ -229,7 +236,7 @@ def _despite_conflicts(write: Callable[[], object]) -> None:
 
 def _is_conflict(error: PutError | TransactWriteError) -> bool:
     if isinstance(error, PutError):
-        return error.cause_response_code == "TransactionConflictException"
+        return code_of(error) == "TransactionConflictException"
     reasons = _reasons(error)
     return "TransactionConflict" in reasons and "ConditionalCheckFailed" not in reasons
 

@@ -175,15 +175,19 @@ def test_divergent_entries_are_never_overwritten_and_raise_an_alarm(
 
 
 @pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("answered", [False, True])
 def test_when_the_store_fails_the_others_are_finished_and_the_rest_is_delivered_again(
-    market: Market, stream: Stream
+    market: Market, stream: Stream, answered: bool
 ) -> None:
     for order_id in "ABC":
         market.tell(order_id)
-    # Order B's decision is the fifth write: the attempt and both repeats are lost.
-    with failing(range(5, 8), crash=False), pytest.raises(Unfinished, match="1 of 3 orders are left, first B"):
+    # Order B's decision is the fifth write: the attempt and both repeats are lost, or their answers don't come in time.
+    with (
+        failing(range(5, 8), crash=False, answered=answered),
+        pytest.raises(Unfinished, match="1 of 3 orders are left, first B"),
+    ):
         stream.deliver()
-    assert [len(market.journal(order_id)) for order_id in "ABC"] == [1, 0, 1]
+    assert [len(market.journal(order_id)) for order_id in "ABC"] == [1, int(answered), 1]
     assert quarantined(market) == []
     stream.deliver()
     assert [len(market.journal(order_id)) for order_id in "ABC"] == [1, 1, 1]

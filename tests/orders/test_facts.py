@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.orders.model import Refund, RefundLine
 from chalicelib.orders.tables import FactItem, refund_item
+from tests.support_faults import EVER, failing
 from tests.support_market import START, Market, at
 
 
@@ -31,6 +32,17 @@ def test_an_order_is_told_back_as_it_stands(market: Market) -> None:
         "line_id": "2", "sku": "y", "quantity": 0, "paid_minor": 0, "list_minor": None, "category": None,
     }  # fmt: skip
     assert told["attribution"]["distributor_id"] == market.id("seller")
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_store_that_is_too_slow_is_unavailable_and_the_same_again_is_taken(
+    market: Market, monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    with failing(EVER, crash=False, answered=answered):
+        refused = market.tell("A-1", expect=503)
+    assert (refused.code, refused.headers["Retry-After"]) == ("unavailable", "1")
+    market.tell("A-1", expect=200 if answered else 201)
 
 
 def test_the_same_again_is_answered_as_before_however_it_is_written(market: Market) -> None:
