@@ -61,10 +61,10 @@ class Judgement:
 
 @contextmanager
 def deployed(
-    project: Path | None = None, port: int | None = None, progress: Progress | None = None
+    project: Path | None = None, port: int | None = None, progress: Progress | None = None, *, judged: bool = True
 ) -> Iterator[LocalStage]:
     """Run a local cloud with the app of this clone, or of `project`, deployed as stage `local`, and nothing in it."""
-    with local_cloud(port) as endpoint:
+    with local_cloud(port, judged=judged) as endpoint:
         done = deploy(Stage("local", endpoint), project=project, progress=progress)
         if done.platform_key is None:
             raise LocalCloudError("A new stage's access room made no platform key")

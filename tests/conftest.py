@@ -48,7 +48,7 @@ from tests.support_market import Kept, Market  # noqa: E402
 from tests.support_moto import make_quick  # noqa: E402
 
 TESTS = Path(__file__).parent
-WITHOUT_TABLES = {"infra", "journeys", "house", "oracle"}
+WITHOUT_TABLES = {"infra", "journeys", "house", "oracle", "load"}
 """Folders whose tests make their own cloud, or need none."""
 
 CONFORMANCE = TESTS / "conformance"

@@ -84,12 +84,14 @@ class Cloud:
         return {one for one in self.judged() if one.decision != "Allow"}
 
 
-def until(what: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = PATIENCE_SECONDS) -> Any:
-    """Ask until the answer is the wanted one."""
+def until(
+    what: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = PATIENCE_SECONDS, every: float = 0.02
+) -> Any:
+    """Ask until the answer is the wanted one, `every` so many seconds."""
     deadline = time.monotonic() + seconds
     while not wanted(found := what()):
         assert time.monotonic() < deadline, f"after {seconds:.0f} s still {found}"
-        time.sleep(0.02)
+        time.sleep(every)
     return found
 
 
