@@ -5,10 +5,8 @@ DynamoDB Local answer at the generic `before-send` (see tests/support_engine.py)
 comes after them, what is registered for the one service before them.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -77,26 +75,27 @@ EVER = range(1, 1_000_000)
 class Conflict:
     """Has the store answer the next `times` writes as it does while another transaction is at one of their items."""
 
-    def __init__(self, times: int) -> None:
-        self.left = times
+    def __init__(self, times: int, client: Any) -> None:
+        self.left, self._client, self._call = times, client, client._make_api_call
 
-    def answer(self, model: Any, params: dict[str, Any], **_: Any) -> Any:
+    def answer(self, operation: str, params: dict[str, Any]) -> Any:
         """The answer in place of the store's. A transaction is told which of its parts it was: here, the last."""
-        if model.name not in WRITES or not self.left:
-            return None
+        if operation not in WRITES or not self.left:
+            return self._call(operation, params)
         self.left -= 1
-        code = "TransactionConflictException" if model.name == "PutItem" else "TransactionCanceledException"
-        parts = len(json.loads(params["body"]).get("TransactItems", ()))
-        reasons = [{"Code": "None"}] * (parts - 1) + [{"Code": "TransactionConflict"}]
-        return SimpleNamespace(status_code=400), {"Error": {"Code": code}, "CancellationReasons": reasons}
+        code = "TransactionConflictException" if operation == "PutItem" else "TransactionCanceledException"
+        reasons = [{"Code": "None"}] * (len(params.get("TransactItems", ())) - 1) + [{"Code": "TransactionConflict"}]
+        answered = {"Error": {"Code": code}, "CancellationReasons": reasons}
+        raise self._client.exceptions.from_code(code)(answered, operation)
 
 
 @contextmanager
 def conflicting(times: int) -> Iterator[Conflict]:
     """Let writes conflict with other transactions. No engine does: DynamoDB Local takes one after the other."""
-    conflict, events = Conflict(times), connection().client.meta.events
-    events.register_first("before-call.dynamodb", conflict.answer)
+    client = connection().client
+    conflict = Conflict(times, client)
+    client._make_api_call = conflict.answer
     try:
         yield conflict
     finally:
-        events.unregister("before-call.dynamodb", conflict.answer)
+        del client._make_api_call

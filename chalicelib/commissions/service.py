@@ -31,6 +31,7 @@ from chalicelib.ledger import service as ledger
 from chalicelib.ledger.service import Places
 from chalicelib.levels import service as levels
 from chalicelib.orders import service as orders
+from chalicelib.orders.changes import Hint, hint_of
 from chalicelib.orders.model import Facts, Order, OrderPlace
 from chalicelib.orders.rules import taken_back
 from chalicelib.programs import service as programs
@@ -38,12 +39,15 @@ from chalicelib.programs.model import Program
 from chalicelib.referrals.model import Attribution, Reason
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, NotFound
-from chalicelib.shared.streams import Subject
+from chalicelib.shared.streams import Records, Subject
 
 STEPS_MAX: Final = 1_000
 """Decisions one call may write: more than 500 refunds, 100 attributions and their withdrawals ever need."""
 
 _PAGE: Final = 100
+
+_TIERS: Final = 3
+"""Whose profiles deciding may read: the seller's and two above."""
 
 _DAY_QUERIES_MAX: Final = 400
 """How many partitions of days one page of a program's commissions looks at."""
@@ -116,10 +120,21 @@ def decide_one(order: Subject) -> None:
     decide(order.program_id, order.key)
 
 
-def foresee(found: Iterable[Subject]) -> None:
-    """Within `tables.reading_once`: see with few calls which of a batch's orders have no journal yet."""
-    for program_id, of_program in groupby(sorted(found), key=attrgetter("program_id")):
-        tables.first_decisions(program_id, (subject.key for subject in of_program))
+def foresee(records: Records) -> None:
+    """Within `tables.reading_once`: read with few calls what deciding a batch's orders will ask one by one."""
+    for program_id, of_program in groupby(sorted(records), key=attrgetter("program_id")):
+        subjects = list(of_program)
+        begun = tables.first_decisions(program_id, (subject.key for subject in subjects))
+        hints = [hint_of(records[subject]) for subject in subjects if subject.key not in begun]
+        _foresee_openings(program_id, [hint for hint in hints if hint is not None])
+
+
+def _foresee_openings(program_id: str, hints: Sequence[Hint]) -> None:
+    catalog.foresee(program_id, {sku for hint in hints if hint.distributor_id for sku in hint.skus})
+    chain = {hint.distributor_id for hint in hints if hint.distributor_id}
+    for _ in range(_TIERS):
+        found = distributors.get_many(program_id, chain) if chain else {}
+        chain = {one.sponsor_id for one in found.values() if one.sponsor_id}
 
 
 def _caught_up(case: Case) -> bool:

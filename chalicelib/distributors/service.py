@@ -18,7 +18,7 @@ from chalicelib.programs import service as programs
 from chalicelib.programs.model import EntryMode, Program, Track
 from chalicelib.shared import clock, http, ids, repeats
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
-from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, page, transact
+from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, page, read_once, transact
 
 DEFAULT_TRACK: Final = "default"
 CHAIN_MAX: Final = 1_000
@@ -39,13 +39,20 @@ _ATTEMPTS: Final = 3
 
 def find(program_id: str, distributor_id: str) -> Distributor | None:
     """A distributor, or None."""
-    item = _profile(program_id, distributor_id)
-    return item.distributor() if item else None
+
+    def read() -> Distributor | None:
+        item = _profile(program_id, distributor_id)
+        return item.distributor() if item else None
+
+    return read_once((Distributor, program_id, distributor_id), read)
 
 
 def get(program_id: str, distributor_id: str) -> Distributor:
     """A distributor. Raises NotFound."""
-    return _existing(program_id, distributor_id).distributor()
+    found = find(program_id, distributor_id)
+    if found is None:
+        raise _no_distributor(distributor_id)
+    return found
 
 
 def get_many(program_id: str, distributor_ids: Iterable[str]) -> dict[str, Distributor]:
@@ -299,8 +306,12 @@ def _profile(program_id: str, distributor_id: str) -> ProfileItem | None:
 def _existing(program_id: str, distributor_id: str) -> ProfileItem:
     item = _profile(program_id, distributor_id)
     if item is None:
-        raise NotFound(Code.NOT_FOUND, f"There is no distributor {distributor_id}.")
+        raise _no_distributor(distributor_id)
     return item
+
+
+def _no_distributor(distributor_id: str) -> NotFound:
+    return NotFound(Code.NOT_FOUND, f"There is no distributor {distributor_id}.")
 
 
 def _claimed(program_id: str, kind: str, name: str) -> Distributor | None:

@@ -1,6 +1,10 @@
 """The orders table's stream, for rooms above: which order a record is about."""
 
-from typing import Final
+import json
+import zlib
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from chalice.app import DynamoDBRecord
 
@@ -11,7 +15,27 @@ SOURCE: Final = "orders"
 """By which name records of this stream are told of and put aside."""
 
 
+class Hint(NamedTuple):
+    """What deciding an order will probably read."""
+
+    distributor_id: str | None
+    skus: frozenset[str]
+
+
 def order_of(record: DynamoDBRecord) -> Subject:
     """The order whose facts changed."""
     program_id, order_id = ids_of(record.keys["pk"]["S"])
     return Subject(program_id, order_id)
+
+
+def hint_of(record: Mapping[str, Any]) -> Hint | None:
+    """Whose an order is and what it is of, if the record tells of an order. Only to read together what is read anyway.
+
+    A record that can't be read gives none: what is wrong with it, whoever decides the order finds out.
+    """
+    try:
+        image = record["dynamodb"]["NewImage"]
+        content, attribution = (json.loads(zlib.decompress(b64decode(image[name]["B"]))) for name in ("c", "a"))
+        return Hint(attribution[1], frozenset(line[1] for line in content[5]))
+    except (KeyError, IndexError, TypeError, ValueError, zlib.error):
+        return None

@@ -35,7 +35,7 @@ from chalicelib.programs.tables import (
 )
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
-from chalicelib.shared.tables import Check, Key, Put, Refused, changed_meanwhile, page, transact
+from chalicelib.shared.tables import Check, Key, Put, Refused, changed_meanwhile, page, read_once, transact
 
 PLANS_MAX: Final = 500
 PAUSES_MAX: Final = 500
@@ -59,7 +59,7 @@ class Published:
 
 def get(program_id: str) -> Program:
     """A program as it is now. Raises NotFound."""
-    return _program(_item(program_id))
+    return read_once((Program, program_id), lambda: _program(_item(program_id)))
 
 
 @lru_cache(maxsize=256)

@@ -22,7 +22,7 @@ def now() -> datetime:
 
 def stored(at: datetime) -> str:
     """An instant as text of one width, in UTC, that sorts as time does."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def read(text: str) -> datetime:
@@ -46,6 +46,7 @@ def local_day(at: datetime, timezone: str) -> date:
     return at.astimezone(zone(timezone)).date()
 
 
+@lru_cache(maxsize=1000)
 def midnight(day: date, timezone: str) -> datetime:
     """The instant a local day begins. Where the clock skips midnight, the first instant of the day."""
     begins = datetime.combine(day, time(), zone(timezone)).astimezone(UTC)

@@ -96,13 +96,13 @@ Shown = Annotated[datetime, PlainSerializer(clock.shown, return_type=str), _SHOW
 class Body(BaseModel):
     """A request's body: strict types, no unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Query(BaseModel):
     """A request's query string: no unknown parameters."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ListQuery(Query):
@@ -121,7 +121,7 @@ class ExportQuery(Query):
 class Answer(BaseModel):
     """An answer's body. Answers may grow fields; they never lose or rename one."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 _A = TypeVar("_A", bound=Answer)

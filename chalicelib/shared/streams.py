@@ -4,7 +4,7 @@ Right with and without what the deploy sets on the event source mapping: whateve
 what was done before is met again by its key.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from chalice.app import DynamoDBEvent, DynamoDBRecord
@@ -21,6 +21,10 @@ class Subject(NamedTuple):
     key: str
 
 
+Records = Mapping[Subject, Mapping[str, Any]]
+"""What is to be worked off: a record for each subject, empty if none has told of it."""
+
+
 class Unfinished(Exception):
     """Some subjects couldn't be finished now; the batch is delivered again."""
 
@@ -30,7 +34,7 @@ def work_off(
     source: str,
     subject_of: Callable[[DynamoDBRecord], Subject],
     handle: Callable[[Subject], None],
-    foresee: Callable[[Iterable[Subject]], None],
+    foresee: Callable[[Records], None],
 ) -> None:
     """Handle each subject of a batch once. Raises Unfinished if the store failed for any of them."""
     records = {subject_of(record): record.to_dict() for record in event if record.event_name != "REMOVE"}
@@ -39,9 +43,9 @@ def work_off(
 
 def finish(
     source: str,
-    records: Mapping[Subject, Mapping[str, Any]],
+    records: Records,
     handle: Callable[[Subject], None],
-    foresee: Callable[[Iterable[Subject]], None],
+    foresee: Callable[[Records], None],
 ) -> None:
     """Handle each of these subjects, judged by one reading of things. Raises Unfinished if the store failed for any.
 

@@ -2,6 +2,9 @@
 
 import json
 import random
+import zlib
+from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +15,7 @@ from pynamodb.exceptions import PutError
 
 from chalicelib.commissions import service
 from chalicelib.ledger.model import Account
+from chalicelib.orders.changes import hint_of
 from chalicelib.orders.tables import FactItem
 from chalicelib.shared import quarantine
 from chalicelib.shared.streams import Unfinished
@@ -181,9 +185,9 @@ def test_when_the_store_fails_the_others_are_finished_and_the_rest_is_delivered_
 ) -> None:
     for order_id in "ABC":
         market.tell(order_id)
-    # Order B's decision is the fifth write: the attempt and both repeats are lost, or their answers don't come in time.
+    # Order B's decision is the fifth write: it and its three repeats are lost, or their answers don't come in time.
     with (
-        failing(range(5, 8), crash=False, answered=answered),
+        failing(range(5, 9), crash=False, answered=answered),
         pytest.raises(Unfinished, match="1 of 3 orders are left, first B"),
     ):
         stream.deliver()
@@ -298,3 +302,38 @@ def test_removed_records_are_no_news(market: Market, stream: Stream) -> None:
     stream.deliver([stream.records[0] | {"eventName": "REMOVE"}])
     assert market.journal("A") == []
     assert FactItem.find("shop-1#A", "order") is not None
+
+
+def test_what_a_batch_has_in_common_is_read_together(market: Market, stream: Stream) -> None:
+    for number in range(12):
+        market.tell(f"o-{number}", (f"sku-{number}", 10_000), (f"more-{number}", 1))
+    with metered() as meter:
+        stream.deliver()
+    assert len(market.journal("o-11")) == 1
+    calls = Counter(meter.calls)
+    # In batches: journals, products, sellers, and twice their uplines.
+    assert (calls["PutItem"], calls["BatchGetItem"]) == (12 * 4, 5)
+    assert calls["GetItem"] <= 4
+
+
+@pytest.mark.parametrize("damage", ["no image", "not told of an order", "not base 64", "not compressed", "too short"])
+def test_a_record_that_cannot_be_read_gives_no_hint_and_is_decided_nevertheless(
+    market: Market, stream: Stream, damage: str
+) -> None:
+    market.tell("A")
+    (record,) = stream.records
+    whole = hint_of(record)
+    assert whole is not None
+    assert (whole.distributor_id, whole.skus) == (market.id("seller"), {"x"})
+    image = record["dynamodb"]["NewImage"]
+    if damage == "no image":
+        del record["dynamodb"]["NewImage"]
+    elif damage == "not told of an order":
+        del image["c"]
+    else:
+        content = {"not base 64": "?", "not compressed": "AAAA", "too short": b64encode(zlib.compress(b"[1]")).decode()}
+        image["c"] = {"B": content[damage]}
+    assert hint_of(record) is None
+    stream.deliver([record])
+    assert len(market.journal("A")) == 1
+    assert quarantined(market) == []

@@ -116,9 +116,9 @@ def calls() -> Iterator[list[str]]:
     made: list[str] = []
     events = connection().client.meta.events
 
-    def note(model: Any, **_: Any) -> None:
-        made.append(model.name)
+    def note(event_name: str, **_: Any) -> None:
+        made.append(event_name.rpartition(".")[2])
 
-    events.register("before-call.dynamodb", note)
+    events.register_first("before-send.dynamodb", note)
     yield made
-    events.unregister("before-call.dynamodb", note)
+    events.unregister("before-send.dynamodb", note)

@@ -77,6 +77,8 @@ class Case:
 
     def until(self, start: date, day: date) -> Facts:
         """The facts that count up to `day`, where those of before `start` count on it."""
+        if not self.facts.refunds and self.facts.cancellation is None:
+            return self.facts
         cancellation = self.facts.cancellation
         return replace(
             self.facts,
