@@ -32,7 +32,7 @@ conformance: $(READY) ## the tests of tables and faults on AWS's DynamoDB Local;
 load: $(READY) ## a hundred clients at the deployed local cloud, workers killed: nothing lost, nothing twice; ARGS="--seed 7"
 	@$(PY) -m tests.load $(ARGS)
 
-bench: $(READY) ## what a close asks of AWS's DynamoDB Local, for 1,000 and 10,000 distributors
+bench: $(READY) ## what the platform takes, in CPU and in units, held to limits; ARGS="orders deciding": only these
 	@$(PY) -m tests.benchmarks $(ARGS)
 
 lint: $(READY) ## style, types and floors, without the tests

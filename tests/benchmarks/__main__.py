@@ -1,122 +1,102 @@
-"""`make bench`: what a close asks of AWS's DynamoDB Local, for 1,000 and for 10,000 distributors.
+"""`make bench`: what the platform takes, in CPU and in units, each against something else measured in the same run.
 
-Ends with 1 if requests per distributor differ by more than a tenth, or if a long life costs more than a short one.
+Each section is a process of its own, so that none is measured with what another has loaded. Ends with 1 if a limit is
+passed, with 2 if something that a section needs isn't here.
 """
 
 import argparse
+import importlib
+import json
+import logging
 import os
+import subprocess
 import sys
-from datetime import date
-from typing import Final
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
 
-import boto3
-
-from chalicelib.shared.tables import connection
-from infra.replay.progress import Teller
+from infra.paths import ROOT
 from infra.stage import LOCAL_ACCOUNT
-from infra.tables import table_definitions
-from tests.benchmarks.close import ALLOWED, Close, close, decide, grows
-from tests.benchmarks.crowd import FIRST, ORDINARY, TWENTY, join, make_program, meet, newcomer_and_old_hand
-from tests.benchmarks.dynamodb_local import VERSION, NotHere, dynamodb_local
-from tests.benchmarks.wire import Wire
+from tests.benchmarks.dynamodb_local import NotHere
+from tests.benchmarks.table import Row, printed
 
-DAYS: Final = {ORDINARY: "an ordinary day", FIRST: "a 1st, after a month that many missed"}
-COSTS: Final = ("requests", "read units", "write units")
-STAGE: Final = "bench"
-PATIENCE_SECONDS: Final = 30.0
-"""DynamoDB Local on a busy machine may take longer than AWS for a page: what is asked again would be counted again."""
+SECTIONS: Final = {
+    "orders": "an order over HTTP against a handler written by hand",
+    "deciding": "a batch of 100 orders in the function that decides",
+    "pure": "all baskets' commissions against a loop over ints",
+    "imports": "app.py and the event modules against their libraries",
+    "package": "what Lambda gets",
+    "units": "write units of each operation, and what a million orders cost; on DynamoDB Local",
+    "closes": "deciding everybody's ranks, for few and for many; on DynamoDB Local",
+}
 
 
 def main() -> int:
     """Measure and tell; the process's exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    told = _arguments()
+    if told.rows:
+        return _alone(told)
+    rows: list[Row] = []
+    for section in told.sections or SECTIONS:
+        print(f"\n{section}: {SECTIONS[section]}", flush=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            place = Path(scratch) / "rows.json"
+            alone = ["--alone", section, "--rows", str(place)]
+            command = [sys.executable, "-m", "tests.benchmarks", *sys.argv[1:], *alone]
+            ran = subprocess.run(command, cwd=ROOT, env=_environment(), check=False)
+            if ran.returncode:
+                return ran.returncode
+            rows += [Row(**row) for row in json.loads(place.read_text())]
+    print(f"\n{printed(rows)}")
+    return 0 if all(row.kept for row in rows) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    sections = "\n".join(f"  {name:<10}{what}" for name, what in SECTIONS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=f"{__doc__}\n{sections}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], metavar="section", help="all, if none is named")
     parser.add_argument("--sizes", type=_size, nargs=2, default=[1_000, 10_000], metavar=("SMALL", "LARGE"))
-    parser.add_argument("--entries", type=int, default=20_000, help="how many the old hand has")
-    told = parser.parse_args()
-    try:
-        with dynamodb_local() as endpoint:
-            _use(endpoint)
-            return _measure(told.sizes, told.entries)
-    except NotHere as missing:
-        print(missing, file=sys.stderr)
-        return 2
+    parser.add_argument("--entries", type=int, default=20_000, help="closes: how many the old hand has")
+    parser.add_argument("--baskets", type=int, default=1_000, help="units: how many orders of each kind")
+    parser.add_argument("--alone", choices=list(SECTIONS), help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
 def _size(text: str) -> int:
     size = int(text)
-    if size < 1 or size % len(TWENTY):
-        raise argparse.ArgumentTypeError(f"a multiple of {len(TWENTY)}, since each {len(TWENTY)} are alike")
+    if size < 1 or size % 20:
+        raise argparse.ArgumentTypeError("a multiple of 20, since each 20 are alike")
     return size
 
 
-def _use(endpoint: str) -> None:
-    """Have the app talk to this store and to nothing else, and make its tables."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "TRIBUTARY_"))]:
-        del os.environ[name]
-    os.environ |= LOCAL_ACCOUNT | {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "TRIBUTARY_STAGE": STAGE}
-    client = boto3.client("dynamodb")
-    for definition in table_definitions(f"tributary-{STAGE}-"):
-        client.create_table(**definition)
-    connection()._read_timeout_seconds = PATIENCE_SECONDS
+def _environment() -> dict[str, str]:
+    """No way to a real account, and nothing of a stage that the shell may know."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TRIBUTARY_"))}
+    endpoint = {"AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled", "AWS_EC2_METADATA_DISABLED": "true"}
+    return outside | LOCAL_ACCOUNT | endpoint | {"TRIBUTARY_STAGE": "bench"}
 
 
-def _measure(sizes: list[int], entries: int) -> int:
-    with Teller() as teller:
-        closes = [_closes(size, teller) for size in sizes]
-        lives = _lives(entries, teller)
-    print(f"\nDynamoDB Local {VERSION}, per distributor. CPU is the worker's; the rest is what the store told.")
-    for day, name in DAYS.items():
-        _print_closes(f"Deciding the ranks of {day:%-d %B}, {name}", *(each[day] for each in closes))
-    _print_lives(*lives, entries)
-    grown = [day for day in DAYS if grows(*(each[day] for each in closes))]
-    dearer = _cost(lives[0]) != _cost(lives[1])
-    if grown or dearer:
-        print(f"\nNot as promised: {'a long life costs more' if dearer else f'more than {ALLOWED:.0%} apart'}")
-    return 1 if grown or dearer else 0
-
-
-def _closes(size: int, teller: Teller) -> dict[date, Close]:
-    program = make_program(f"crowd-{size}")
-    with teller.step(f"{size:,} distributors join", size) as step:
-        for more in join(program, size):
-            step.done(more)
-    found = {}
-    for day in DAYS:
-        with teller.step(f"{size:,} get their rank of {day:%-d %B}", size) as step:
-            found[day] = close(program, day, step.done)
-    return found
-
-
-def _lives(entries: int, teller: Teller) -> tuple[Wire, Wire]:
-    program = make_program("lives")
-    with teller.step("one sells for 450 days", entries) as step:
-        for more in meet(program, entries):
-            step.done(more)
-    newcomer, old_hand = newcomer_and_old_hand(program)
-    return decide(program, newcomer, ORDINARY), decide(program, old_hand, ORDINARY)
-
-
-def _cost(wire: Wire) -> tuple[int, float, float]:
-    return wire.requests.total(), wire.read_units, wire.write_units
-
-
-def _print_closes(title: str, small: Close, large: Close) -> None:
-    print(f"\n{title}")
-    print(f"  {'':<22}{small.distributors:>12,}{large.distributors:>12,}{'ratio':>9}")
-    one, other = small.figures(), large.figures()
-    for name in one:
-        print(f"  {name:<22}{one[name]:>12.4f}{other[name]:>12.4f}{_ratio(one[name], other[name]):>9}")
-
-
-def _ratio(one: float, other: float) -> str:
-    return f"{other / one:.3f}" if one else ""
-
-
-def _print_lives(newcomer: Wire, old_hand: Wire, entries: int) -> None:
-    print("\nOne distributor at a close, by entries of days before")
-    print(f"  {'':<22}{0:>12,}{entries:>12,}")
-    for name, one, other in zip(COSTS, _cost(newcomer), _cost(old_hand), strict=True):
-        print(f"  {name:<22}{one:>12.1f}{other:>12.1f}{'same' if one == other else 'other':>9}")
+def _alone(told: argparse.Namespace) -> int:
+    """One section, in this process; its rows into a file."""
+    # As Lambda has it: lines are made and go somewhere.
+    logging.basicConfig(filename=os.devnull, level=logging.INFO)
+    given: dict[str, dict[str, Any]] = {
+        "closes": {"sizes": tuple(told.sizes), "entries": told.entries},
+        "units": {"baskets": told.baskets},
+    }
+    try:
+        rows = importlib.import_module(f"tests.benchmarks.{told.alone}").measure(**given.get(told.alone, {}))
+    except NotHere as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    told.rows.write_text(json.dumps([asdict(row) for row in rows]))
+    return 0
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def join(program: Program, size: int) -> Iterator[int]:
                 if kin in _HELD:
                     standings.save(_standing(program, profile.distributor_id, date(2026, 3, 1), *_HELD[kin]))
                 for day in (ORDINARY, FIRST) if kin in _SOLD_MINOR else ():
-                    sold = _sale(program, profile.distributor_id, day - _DAY, 0, _SOLD_MINOR[kin])
+                    sold = sale(program, profile.distributor_id, day - _DAY, 0, _SOLD_MINOR[kin])
                     entries.save(entry_item(sold))
         yield len(TWENTY)
 
@@ -105,7 +105,7 @@ def meet(program: Program, entries: int) -> Iterator[int]:
         for one in (newcomer, old_hand):
             profiles.save(one)
             for day in (ORDINARY, FIRST):
-                sold.save(entry_item(_sale(program, one.distributor_id, day - _DAY, 0, 12_000)))
+                sold.save(entry_item(sale(program, one.distributor_id, day - _DAY, 0, 12_000)))
     with StandingItem.batch_write() as standings:
         for day in _LIFE:
             standings.save(_standing(program, old_hand.distributor_id, day + _DAY, 1, 0))
@@ -155,7 +155,7 @@ def _standing(program: Program, distributor_id: str, day: date, rank: int, misse
     return standing_item(program.program_id, distributor_id, standing, shard_of(program, distributor_id))
 
 
-def _sale(program: Program, distributor_id: str, day: date, number: int, base_minor: int) -> Entry:
+def sale(program: Program, distributor_id: str, day: date, number: int, base_minor: int) -> Entry:
     """What the distributor of an order earns at once, at noon of a day."""
     noon = program.midnight(day) + timedelta(hours=12, microseconds=number)
     return Entry(
@@ -185,14 +185,14 @@ def _life(program: Program, distributor_id: str) -> Iterator[Entry]:
     """Entries of orders of all days before, in turn: each accrues and releases, every tenth is taken back besides."""
     for number in count():
         day = _LIFE[number % len(_LIFE)]
-        sold = _sale(program, distributor_id, day, number, 5_000)
+        sold = sale(program, distributor_id, day, number, 5_000)
         yield sold
-        yield _moved(sold, Kind.RELEASE, program)
+        yield moved(sold, Kind.RELEASE, program)
         if number % 10 == 0:
-            yield _moved(sold, Kind.CLAWBACK, program)
+            yield moved(sold, Kind.CLAWBACK, program)
 
 
-def _moved(sold: Entry, kind: Kind, program: Program) -> Entry:
+def moved(sold: Entry, kind: Kind, program: Program) -> Entry:
     """An order's commission released, or taken back after that, on the day it was sold."""
     assert sold.counts_on is not None
     back = kind is Kind.CLAWBACK

@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import boto3
+
+from chalicelib.shared.settings import settings
+from chalicelib.shared.tables import connection
 from infra.local_cloud import free_port, listens
 from infra.paths import LOCAL
+from infra.tables import table_definitions
 
 VERSION = "1.25.1"
 PACKAGE = "amplify-dynamodb-simulator@2.9.30"
@@ -52,6 +57,22 @@ def dynamodb_local() -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+PATIENCE_SECONDS = 30.0
+"""DynamoDB Local on a busy machine may take longer than AWS for a page: what is asked again would be counted again."""
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Have the app talk to it and to nothing else, with the stage's tables in it. Yields its endpoint."""
+    with dynamodb_local() as endpoint:
+        os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
+        client = boto3.client("dynamodb")
+        for definition in table_definitions(settings().table("")):
+            client.create_table(**definition)
+        connection()._read_timeout_seconds = PATIENCE_SECONDS
+        yield endpoint
 
 
 def tool(name: str) -> str:
