@@ -7,7 +7,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test conformance load bench lint deploy destroy package clean
+.PHONY: help run test conformance soak load bench lint deploy destroy package clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ CONFORMANCE := tests/conformance tests/shared tests/ledger tests/commissions/tes
 	tests/accounts/test_crashes.py tests/withdrawals/test_crashes.py tests/operations/test_crashes.py
 conformance: $(READY) ## the tests of tables and faults on AWS's DynamoDB Local; needs Java, and npm once
 	@$(PY) -m pytest --engine dynamodb-local $(CONFORMANCE) $(ARGS)
+
+soak: $(READY) ## SEEDS=n: so many stories with faults, 100 if absent; SEED=n: from this one on
+	@$(PY) -m pytest tests/faults/test_seeds.py --seeds $(or $(SEEDS),100) --first $(or $(SEED),0)
 
 load: $(READY) ## a hundred clients at the deployed local cloud, workers killed: nothing lost, nothing twice; ARGS="--seed 7"
 	@$(PY) -m tests.load $(ARGS)

@@ -61,8 +61,10 @@ _moto_is_on = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--engine dynamodb-local`: see tests/support_engine.py."""
+    """`--engine dynamodb-local`: see tests/support_engine.py. `--seeds`, `--first`: tests/faults."""
     parser.addoption("--engine", choices=ENGINES, default=ENGINES[0], help="what holds the tables")
+    parser.addoption("--seeds", type=int, default=30, help="how many stories; 30 if absent")
+    parser.addoption("--first", type=int, default=0, help="the first one's seed; 0 if absent")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,5 +1,6 @@
 """What the tables hold: to be compared after another way to the same end, to go back to, to lose some of."""
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,26 @@ def _plain(item: Any) -> dict[str, Any]:
 def all_items() -> Iterator[dict[str, Any]]:
     """Every item of every table, with every attribute."""
     return (engine().plain(item) for table in held().values() for items in table.values() for item in items.values())
+
+
+def image(room: str, pk: str, sk: str) -> dict[str, Any] | None:
+    """An item as the SDK has it, None: there is none."""
+    found = engine().item(PREFIX + room, {"pk": {"S": pk}, "sk": {"S": sk}})
+    return _typed(found) if found else None
+
+
+def images() -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
+    """Every item of every room, by room, `pk` and `sk`."""
+    text = engine().text
+    for name, table in held().items():
+        for pk, items in table.items():
+            for sk, item in items.items():
+                yield (name.removeprefix(PREFIX), text(pk), text(sk)), _typed(engine().plain(item))
+
+
+def _typed(item: dict[str, Any]) -> dict[str, Any]:
+    """On the wire binary values are text."""
+    return {name: {"B": base64.b64decode(value["B"])} if "B" in value else value for name, value in item.items()}
 
 
 def held() -> Held:

@@ -55,13 +55,13 @@ def decision_item(program_id: str, order_id: str, decision: Decision) -> Decisio
 
 def read_journal(program_id: str, order_id: str) -> list[Decision]:
     """An order's decisions, first to last, read consistently with one query."""
-    return [_decision(item) for item in DecisionItem.query(f"{program_id}#{order_id}", consistent_read=True)]
+    return [decision_of(item) for item in DecisionItem.query(f"{program_id}#{order_id}", consistent_read=True)]
 
 
 def first_decisions(program_id: str, order_ids: Iterable[str]) -> dict[str, Decision]:
     """The first decisions of these orders, of those that have one."""
     found = DecisionItem.find_many((f"{program_id}#{order_id}", _FIRST) for order_id in order_ids)
-    return {item.pk.partition("#")[2]: _decision(item) for item in found}
+    return {item.pk.partition("#")[2]: decision_of(item) for item in found}
 
 
 def first_look(program_id: str, order_id: str) -> list[Decision]:
@@ -70,7 +70,8 @@ def first_look(program_id: str, order_id: str) -> list[Decision]:
     return [] if begun is None else read_journal(program_id, order_id)
 
 
-def _decision(item: DecisionItem) -> Decision:
+def decision_of(item: DecisionItem) -> Decision:
+    """The decision back."""
     body = item.body
     return Decision(
         n=int(item.sk),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -168,9 +169,25 @@ def _unless_refused(put: Callable[[], object]) -> bool:
 
 
 class Revised(Table):
-    """An item that changes: each change replaces it whole, on condition that nobody changed it meanwhile."""
+    """An item that changes: each change replaces it whole, on condition that nobody changed it meanwhile.
+
+    Attributes that this code doesn't know stay as they were: while a stage is deployed, newer code writes there, too.
+    """
 
     revision = NumberAttribute(default=0)
+    _unknown: Mapping[str, Any] = MappingProxyType({})
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """The item, with what of it isn't known here."""
+        item: Self = super().from_raw_data(data)
+        known = _attribute_names(cls)
+        item._unknown = {name: value for name, value in data.items() if name not in known}
+        return item
+
+    def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
+        """The item as it is put."""
+        return {**self._unknown, **super().serialize(null_check)}
 
     def next_revision(self) -> Condition:
         """Count the change, and give the condition under which it may be put."""
@@ -182,6 +199,11 @@ class Revised(Table):
         """Put the changed item. Raises Conflict `changed_meanwhile`: the caller reads again and repeats."""
         if not self.put_if(self.next_revision()):
             raise changed_meanwhile()
+
+
+@cache
+def _attribute_names(model: type[Table]) -> frozenset[str]:
+    return frozenset(attribute.attr_name for attribute in model.get_attributes().values())
 
 
 def changed_meanwhile() -> Conflict:

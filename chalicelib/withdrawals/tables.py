@@ -66,7 +66,8 @@ class WithdrawalItem(WithdrawalsTable, Revised):
         self.due_at = clock.stored(due.at) if due else None
         self.distributor_id, self.status = withdrawal.distributor_id, withdrawal.status.value
         self.amount_minor = withdrawal.amount_minor
-        self.body = _packed(withdrawal)
+        # What newer code has put into the body stays there.
+        self.body = (self.body or {}) | _packed(withdrawal)
 
     def withdrawal(self) -> Withdrawal:
         """The item as the room's noun."""
