@@ -10,8 +10,6 @@ from contextlib import ExitStack
 
 from infra.local_cloud import deployed
 from infra.replay.progress import Teller
-from tests.journeys.client import Cloud, Http
-from tests.load.crowd import CLIENTS
 from tests.load.plan import Plan
 from tests.load.run import LOGS, Load
 
@@ -31,7 +29,7 @@ def main() -> int:
         with teller.step("A local cloud, the app deployed", 1) as step:
             stage = running.enter_context(deployed(judged=False))
             step.done()
-        load = Load(Plan(told.seed, told.orders, told.kills), Cloud(stage, Http(stage.url, CLIENTS)), teller)
+        load = Load(Plan(told.seed, told.orders, told.kills), stage, teller)
         wrong = load.run()
     print()
     for name, count in load.figures().items():

@@ -5,7 +5,9 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
+from typing import Any
 
 import urllib3
 
@@ -20,6 +22,20 @@ PATIENCE_SECONDS = 600.0
 WAIT_SECONDS = 0.5
 WAIT_SECONDS_MAX = 5.0
 AGAIN = {429, 500, 502, 503, 504}
+
+
+class Patient(Http):
+    """One client, that asks and waits: what got no answer is sent again until it gets one."""
+
+    def send(self, method: str, path: str, body: Any, key: str | None, **headers: str) -> Answer:
+        """See `Http.send`. Raises what the last of the attempts did."""
+        for wait in (1, 2, 4, 8, 16):
+            with suppress(urllib3.exceptions.HTTPError):
+                answer = super().send(method, path, body, key, **headers)
+                if answer.status not in AGAIN:
+                    return answer
+            time.sleep(wait)
+        return super().send(method, path, body, key, **headers)
 
 
 class Crowd:

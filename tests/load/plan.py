@@ -110,4 +110,4 @@ class Plan:
     def _kills(self, orders: int, kills: int) -> Iterator[Kill]:
         for _ in range(kills):
             (function,) = self._random.choices(list(KILLED), list(KILLED.values()))
-            yield Kill(self._random.randrange(orders), function, self._random.randrange(1_000))
+            yield Kill(self._random.randrange(3 * orders // 2), function, self._random.randrange(1_000))

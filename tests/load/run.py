@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any, Final
 
+from infra.local_cloud import LocalStage
 from infra.paths import LOCAL
 from infra.replay.progress import Teller
 from infra.stage import Stage
-from tests.journeys.client import Cloud, Shop, done, pick, until
+from tests.journeys.client import Cloud, Http, Shop, done, pick, until
 from tests.journeys.plans import plan as document
-from tests.load.crowd import Crowd
+from tests.load.crowd import CLIENTS, Crowd, Patient
 from tests.load.oracle import Money, differences, expect
-from tests.load.plan import RATES_BP, Plan
+from tests.load.plan import RATES_BP, Kill, Plan
 from tests.load.reaper import Reaper
 
 AT_ONCE: Final = 16
@@ -33,13 +34,13 @@ LOGS: Final = LOCAL / "load-errors.log"
 class Load:
     """A shop of its own, whose clients do what is planned."""
 
-    def __init__(self, plan: Plan, cloud: Cloud, teller: Teller) -> None:
-        self._plan, self._cloud, self._teller = plan, cloud, teller
-        self._stage = Stage(cloud.stage.stage, cloud.stage.endpoint)
+    def __init__(self, plan: Plan, stage: LocalStage, teller: Teller) -> None:
+        self._plan, self._teller = plan, teller
+        self._stage = Stage(stage.stage, stage.endpoint)
         self._reaper = Reaper(self._stage, plan.kills)
         rate, *uplines = RATES_BP
-        self._shop = Shop(cloud, document(rate, tuple(uplines), precedence=("code",)))
-        self._crowd = Crowd(cloud.api, self._shop.keys.storefront, self._reaper.answered)
+        self._shop = Shop(Cloud(stage, Patient(stage.url)), document(rate, tuple(uplines), precedence=("code",)))
+        self._crowd = Crowd(Http(stage.url, CLIENTS), self._shop.keys.storefront, self._reaper.answered)
         self._sellers: list[dict[str, Any]] = []
         self._seconds: dict[str, float] = {}
         self._counts: dict[str, int] = {}
@@ -92,7 +93,7 @@ class Load:
 
         def kill() -> None:
             while not over.wait(KILL_EVERY_SECONDS) and self._reaper.killed["work"] < WORKERS_KILLED:
-                self._reaper.kill("work", 0)
+                self._reaper.kill(Kill(0, "work", 0), aged=1)
 
         killer = Thread(target=kill)
         killer.start()

@@ -12,7 +12,7 @@ import pytest
 from infra.stage import Stage
 from tests.load.oracle import differences, expect
 from tests.load.plan import STAR, Kill, Order, Plan
-from tests.load.reaper import Reaper, workers
+from tests.load.reaper import Reaper, seconds, workers
 
 CODES = [f"code-{number}" for number in range(100)]
 
@@ -85,9 +85,23 @@ def test_only_workers_that_descend_from_this_process_are_found(process: subproce
 
 
 def test_a_worker_is_killed_when_so_many_requests_are_answered(process: subprocess.Popen[bytes]) -> None:
-    reaper = Reaper(Stage("local", "http://127.0.0.1:1"), [Kill(2, "work", 5), Kill(9, "work", 0)])
+    reaper = Reaper(Stage("local", "http://127.0.0.1:1"), [Kill(2, "work", 5), Kill(9, "work", 0)], aged=0)
     reaper.answered(1)
     assert process.poll() is None
     reaper.answered(2)
     assert process.wait(10) == -signal.SIGKILL
     assert reaper.killed == {"work": 1}
+
+
+def test_nobody_is_killed_that_is_starting(process: subprocess.Popen[bytes]) -> None:
+    reaper = Reaper(Stage("local", "http://127.0.0.1:1"), [Kill(0, "work", 0)], aged=600)
+    reaper.answered(1)
+    assert (process.poll(), reaper.killed) == (None, {})
+
+
+AGES = {"00:07": 7, "02:05": 125, "01:00:00": 3_600, "2-00:00:01": 172_801}
+
+
+@pytest.mark.parametrize(("told", "old"), AGES.items(), ids=list(AGES))
+def test_how_old_a_process_is(told: str, old: int) -> None:
+    assert seconds(told) == old
