@@ -21,7 +21,7 @@ def main() -> int:
     """Load it, and say what came of it; the process's exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--orders", type=int, default=1_000)
+    parser.add_argument("--orders", type=int, default=600)
     parser.add_argument("--kills", type=int, default=20, help="while orders come in")
     told = parser.parse_args()
     print(f'make load ARGS="--seed {told.seed} --orders {told.orders} --kills {told.kills}"', flush=True)

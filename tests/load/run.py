@@ -19,7 +19,7 @@ from tests.load.reaper import Reaper
 
 AT_ONCE: Final = 16
 """How many requests the API works on at once; AWS has such a bound, too. Others are told 429, and come again."""
-AGAIN_SECONDS: Final = 15
+AGAIN_SECONDS: Final = 20
 """When the queue gives out again what a killed worker had; a stage waits twelve minutes."""
 WORKERS_KILLED: Final = 2
 """While the clock moves. A message that dies five times is put aside."""
