@@ -173,6 +173,11 @@ def _ranked(case: Case) -> Case:
     return replace(case, decided_rank=decided)
 
 
+def is_ranked_anew(case: Case) -> bool:
+    """Whether a rank was decided since the order was judged, and it isn't the one that it was judged with."""
+    return case.last is not None and _ranked(case).decided_rank not in (None, case.last.rank)
+
+
 def _after(case: Case, decision: Decision) -> Case:
     return replace(case, journal=[*case.journal, decision])
 

@@ -27,6 +27,8 @@ class Phase(StrEnum):
 
     PREPARE = "prepare"
     """What was told in time is decided first."""
+    SWEEP = "sweep"
+    """The stream has lost something of it: whatever else was told lately is looked at."""
     WALK = "walk"
     """Distributor by distributor, order by order, withdrawal by withdrawal."""
     JUDGE = "judge"
@@ -75,6 +77,8 @@ class Reconciled:
     finished_at: datetime | None
     differences: tuple[Mapping[str, Any], ...]
     found: int
+    healed: int
+    """How many orders the stream had lost that are right now."""
     totals_minor: Mapping[str, int]
     counts: Mapping[str, int]
 

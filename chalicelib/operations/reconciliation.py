@@ -1,17 +1,19 @@
 """Reconciliation: orders = decisions = entries = settled = balances + payouts, of one program, in stretches.
 
-It only reads. A difference is a bug or damage, never the day's business: what was told in the last minutes, and what
-is moving while it is looked at, is left for the next time. While the last one is red, nothing is settled.
+What the stream has lost it has decided, and nothing else. A difference is a bug or damage, never the day's business:
+what was told in the last minutes, and what is moving while it is looked at, is left for the next time. While the last
+one is red, nothing is settled.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from chalicelib.accounts import proof as accounts
-from chalicelib.commissions import proof as commissions
+from chalicelib.commissions import jobs as commissions
+from chalicelib.commissions import proof as decided
 from chalicelib.commissions import service as decisions
 from chalicelib.commissions.service import DayPlace
 from chalicelib.distributors import service as distributors
@@ -20,6 +22,7 @@ from chalicelib.ledger.proof import Difference
 from chalicelib.operations import tables
 from chalicelib.operations.model import Job, Reconciled
 from chalicelib.operations.tables import ReportItem
+from chalicelib.orders import service as orders
 from chalicelib.programs.model import Program
 from chalicelib.shared import clock, log, queue
 from chalicelib.shared.errors import Code, NotFound
@@ -30,8 +33,11 @@ LISTED_MAX: Final = 100
 
 _AGAIN: Final = timedelta(days=3)
 """How many days before the last reconciliation the daily one looks at again."""
-_ORDERS, _ACCOUNTS, _DONE = "orders", "accounts", "done"
+_ORDERS, _TOLD, _ACCOUNTS, _DONE = "orders", "told", "accounts", "done"
 _AT_ONCE: Final = 25
+
+Judge = Callable[[list[str], datetime | None], Iterable[Difference]]
+"""What differs of some orders: of those paid before an instant, or of all."""
 
 
 def due(program: Program, at: datetime) -> ReportItem:
@@ -51,7 +57,7 @@ def due(program: Program, at: datetime) -> ReportItem:
 def _looked_at_since(program_id: str) -> date | None:
     done = tables.last_done(program_id, Job.RECONCILIATION)
     since = None if done is None else done - _AGAIN
-    before = _finished(program_id)
+    before = next(_finished(program_id), None)
     if before is None or before.ok or since is None:
         return since
     return None if before.since is None else min(since, before.since)
@@ -79,7 +85,7 @@ def find(program_id: str, name: str) -> ReportItem | None:
 
 def last(program_id: str) -> Reconciled:
     """The last one that is finished. Raises NotFound."""
-    found = _finished(program_id)
+    found = next(_finished(program_id), None)
     if found is None:
         raise NotFound(Code.NOT_FOUND, "Nothing was reconciled yet.")
     return found
@@ -87,19 +93,26 @@ def last(program_id: str) -> Reconciled:
 
 def is_red(program_id: str) -> bool:
     """Whether the last reconciliation that is finished has found a difference."""
-    found = _finished(program_id)
+    found = next(_finished(program_id), None)
     return found is not None and not found.ok
 
 
-def _finished(program_id: str) -> Reconciled | None:
+def told_since(program: Program) -> str:
+    """From when on what was told is looked at if the stream has lost something: some days before all was well."""
+    green = next((found.as_of for found in _finished(program.program_id) if found.ok), program.created_at)
+    return clock.stored(green - _AGAIN)
+
+
+def _finished(program_id: str) -> Iterator[Reconciled]:
+    """Those that are finished, the last one first."""
     newest = ReportItem.query(tables.reports_pk(program_id), scan_index_forward=False, consistent_read=True)
-    return next((item.reconciled() for item in newest if item.finished_at is not None), None)
+    return (item.reconciled() for item in newest if item.finished_at is not None)
 
 
 def go_on(program: Program, report: ReportItem, deadline: float) -> bool:
     """Go on with a reconciliation for a stretch, at least by a step. False: it isn't finished."""
     while report.stage != _DONE:
-        (_look_at_orders if report.stage == _ORDERS else _look_at_accounts)(program, report)
+        _note(report, _step(program, report, lambda *which: _healed(program, report, *which)))
         if report.stage != _DONE and time.monotonic() > deadline:
             report.replace()
             return False
@@ -110,43 +123,94 @@ def go_on(program: Program, report: ReportItem, deadline: float) -> bool:
     return True
 
 
+def _healed(
+    program: Program, report: ReportItem, order_ids: list[str], paid_before: datetime | None
+) -> Sequence[Difference]:
+    """What differs of some orders once those are decided that the stream has lost."""
+
+    def on_loss() -> None:
+        if report.told_since is None:
+            report.told_since = told_since(program)
+            # Kept before anything is decided: whoever comes after a crash finds nothing lost in its place.
+            report.replace()
+
+    swept = commissions.sweep(program, order_ids, on_loss, paid_before)
+    report.healed += len(swept.healed)
+    return swept.differences
+
+
+def prove(program: Program) -> Iterator[tuple[Mapping[str, int], list[Difference]]]:
+    """Hold everything against everything and write nothing: step by step how much was looked at, and what differs."""
+    report = tables.new_report(program.program_id, clock.stored(program.now()), None, _ORDERS)
+
+    def judge(order_ids: list[str], paid_before: datetime | None) -> Iterator[Difference]:
+        found = decided.of_orders(program, order_ids, paid_before, aside=lambda *_: None)
+        return chain.from_iterable(one.differences for one in found)
+
+    while report.stage != _DONE:
+        differences = list(_step(program, report, judge))
+        yield report.counts, differences
+
+
 def _tell(program: Program, report: ReportItem) -> None:
     log.info("reconciled", program_id=program.program_id, as_of=report.sk, found=int(report.found))
     if report.found:
         log.count("ReconciliationRed", program_id=program.program_id)
 
 
-def _look_at_orders(program: Program, report: ReportItem) -> None:
+def _step(program: Program, report: ReportItem, judge: Judge) -> Iterable[Difference]:
+    """Look at the next things, and move the report on."""
+    if report.stage == _ORDERS:
+        return _look_at_orders(program, report, judge)
+    if report.stage == _TOLD:
+        return _look_at_told(program, report, judge)
+    return _look_at_accounts(program, report)
+
+
+def _look_at_orders(program: Program, report: ReportItem, judge: Judge) -> Iterable[Difference]:
     """The next hundred of the orders that were paid since."""
-    first = _since(program, report)
     last_day = program.local_day(program.now() + clock.AHEAD_MAX)
     place = DayPlace(clock.day(report.place[0]), report.place[1], 0) if report.place else None
-    page = next(decisions.pages_paid(program, first, last_day, place), None)
+    page = next(decisions.pages_paid(program, _since(program, report), last_day, place), None)
     if page is None:
-        report.stage, report.place = _ACCOUNTS, None
-        return
+        report.stage, report.place = _TOLD, None
+        return ()
     paid, after = page
+    differences = judge(paid, None)
     _count(report, orders=len(paid))
-    _note(report, commissions.of_orders(program, paid))
     report.place = [after.day.isoformat(), after.places]
+    return differences
 
 
-def _look_at_accounts(program: Program, report: ReportItem) -> None:
+def _look_at_told(program: Program, report: ReportItem, judge: Judge) -> Iterable[Difference]:
+    """If the stream has lost something: what else was told lately, of the orders that were paid before those."""
+    found: set[str] = set()
+    place = None
+    if report.told_since is not None and report.since is not None:
+        found, place = orders.told_since(program.program_id, clock.read(report.told_since), report.place)
+    differences = judge(sorted(found), program.midnight(_since(program, report)))
+    report.stage, report.place = (_ACCOUNTS, None) if place is None else (_TOLD, place)
+    return differences
+
+
+def _look_at_accounts(program: Program, report: ReportItem) -> Iterable[Difference]:
     """The next accounts, with the orders that were booked on them since, and the withdrawals that moved them."""
     some = list(islice(distributors.in_turn(program.program_id, report.place), _AT_ONCE))
     since = program.midnight(_since(program, report))
     entries: list[Entry] = []
+    differences: list[Difference] = []
     for distributor in some:
         proven = accounts.of_account(program, distributor)
         entries += proven.entries
-        _note(report, proven.differences)
-        _note(report, withdrawals.of_account(program, distributor, proven.balance))
+        differences += proven.differences
+        differences += withdrawals.of_account(program, distributor, proven.balance)
         _count(report, accounts=1, entries=len(proven.entries))
         report.totals = _sum(report.totals, {account.value: amount for account, amount in proven.totals_minor.items()})
-    _note(report, commissions.of_entries(program, entries, since))
+    differences += decided.of_entries(program, entries, since)
     report.place = some[-1].distributor_id if some else None
     if len(some) < _AT_ONCE:
         report.stage, report.place = _DONE, None
+    return differences
 
 
 def _since(program: Program, report: ReportItem) -> date:

@@ -89,6 +89,7 @@ class DifferenceAnswer(http.Answer):
 class ReconciliationAnswer(http.Answer):
     """What a reconciliation has found: at most 100 differences, and how many there are.
 
+    `healed`: how many orders were decided that should have been long ago, and are right now.
     `totals_minor`: what all statements come to, by account; together zero. `since` null: it has looked at everything.
     `started_at` and `finished_at` are real time; `finished_at` null: a worker is still at it.
     """
@@ -100,6 +101,7 @@ class ReconciliationAnswer(http.Answer):
     ok: bool
     differences: list[DifferenceAnswer]
     found: int
+    healed: int
     currency: str
     totals_minor: dict[str, int]
     counts: dict[str, int]
@@ -180,6 +182,7 @@ def _reconciled(program_id: str, found: Reconciled) -> ReconciliationAnswer:
         ok=found.ok,
         differences=[DifferenceAnswer(**difference) for difference in found.differences],
         found=found.found,
+        healed=found.healed,
         currency=programs.get(program_id).currency,
         totals_minor=dict(found.totals_minor),
         counts=dict(found.counts),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from chalicelib.accounts import jobs as accounts
@@ -17,6 +18,7 @@ from chalicelib.operations import reconciliation, tables
 from chalicelib.operations.model import Job, Phase
 from chalicelib.operations.tables import RunItem
 from chalicelib.orders import jobs as completions
+from chalicelib.orders import service as orders
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
 from chalicelib.shared import clock, log, queue
@@ -58,6 +60,8 @@ def part(program_id: str, first: str, last: str, cutoff: str, after: str, of: st
 
 def _close(program: Program, run: RunItem, deadline: float) -> bool:
     if run.phase == Phase.PREPARE and _prepared(program, run, deadline):
+        run.phase = Phase.SWEEP.value
+    if run.phase == Phase.SWEEP and _swept(program, run, deadline):
         program = programs.stop(program.program_id, clock.read(run.due_at))
         run.phase, run.cutoff = Phase.WALK.value, clock.stored(program.now())
         # Kept before the first rank is decided by it: whoever repeats the walk goes by the same instant.
@@ -148,11 +152,31 @@ def _touch(run: RunItem) -> None:
 
 def _prepared(program: Program, run: RunItem, deadline: float) -> bool:
     """What was told in time is decided before the ranks are: orders of the day that closes, and of the next one."""
+    on_loss = partial(_note_loss, program, run)
     for paid in _pages(program, run, clock.day(run.first) - _DAY, deadline):
-        commissions.catch_up(program, paid)
+        commissions.catch_up(program, paid, on_loss)
     if run.place is None:
         commissions.catch_up_told(program)
     return run.place is None
+
+
+def _note_loss(program: Program, run: RunItem) -> None:
+    """Keep that the stream has lost something, before it is decided: whoever comes after a crash finds it decided."""
+    if run.told_since is None:
+        run.told_since = reconciliation.told_since(program)
+        _touch(run)
+
+
+def _swept(program: Program, run: RunItem, deadline: float) -> bool:
+    """What was told of older orders, and lost, counts for the ranks that are decided now and never again."""
+    while run.told_since is not None:
+        found, run.place = orders.told_since(program.program_id, clock.read(run.told_since), run.place)
+        commissions.sweep(program, sorted(found), lambda: None)
+        if run.place is None:
+            run.told_since = None
+        elif time.monotonic() > deadline:
+            return False
+    return True
 
 
 def _judged(program: Program, run: RunItem, deadline: float) -> bool:

@@ -49,7 +49,9 @@ class RunItem(Progressing):
     cutoff = UnicodeAttribute(null=True)
     """By the program's clock: when everything told in time was decided, and the walk began."""
     place = JsonAttribute(null=True)
-    """Where in the phase it goes on: a day, and a place among the orders paid on it."""
+    """Where in the phase it goes on: a day, and a place among the orders paid on it; of a sweep, a place in a table."""
+    told_since = UnicodeAttribute(null=True)
+    """From when on the sweep looks at what was told; None: nothing is known to be lost."""
     parts = NumberAttribute(default=0)
     """In how many parts the walk goes on at once."""
     counts = JsonAttribute(default=dict)
@@ -161,6 +163,9 @@ class ReportItem(Progressing):
     """The first day whose orders it looks at; None: all."""
     stage = UnicodeAttribute()
     place = JsonAttribute(null=True)
+    told_since = UnicodeAttribute(null=True)
+    """From when on it looks at what was told of older orders; None: nothing is known to be lost."""
+    healed = NumberAttribute(default=0)
     found = NumberAttribute(default=0)
     differences = JsonAttribute(default=list)
     totals = JsonAttribute(default=dict)
@@ -178,6 +183,7 @@ class ReportItem(Progressing):
             clock.read(self.finished_at) if self.finished_at else None,
             tuple(self.differences),
             int(self.found),
+            int(self.healed),
             self.totals,
             self.counts,
         )

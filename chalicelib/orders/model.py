@@ -80,6 +80,8 @@ class Order:
     attribution: Attribution
     plan_version: int | None = None
     """The plan in force at `paid_at`; None: not paid."""
+    replaced_at: datetime | None = None
+    """When a newer version was received that took the place of an older one; None: this is the first one told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,16 @@ class Facts:
         if self.order is not None and self.order.content.completed_at is not None:
             told.append(self.order.content.completed_at)
         return min(told, default=None)
+
+    @cached_property
+    def last_received_at(self) -> datetime | None:
+        """When something was told of the order for the last time; None: nothing ever was."""
+        told = [completion.received_at for completion in self.completions]
+        told += [refund.received_at for refund in self.refunds]
+        told += [hand.received_at for hand in self.hand_attributions]
+        told += [] if self.cancellation is None else [self.cancellation.received_at]
+        told += [] if self.order is None else [self.order.replaced_at or self.order.received_at]
+        return max(told, default=None)
 
     @cached_property
     def refunded(self) -> Mapping[str, tuple[int, int]]:

@@ -124,7 +124,7 @@ def _judged(program: Program, facts: Facts, order_id: str, told: Content) -> Ord
     """The order as it will be kept: judged now if this is its first paid version, else as it was judged."""
     stored = facts.order
     if stored is not None and stored.content.paid_at is not None:
-        return replace(stored, content=told)
+        return replace(stored, content=told, replaced_at=program.now())
     if told.paid_at is None:
         return Order(program.program_id, order_id, told, program.now(), _nobody(Reason.NOT_PAID))
     in_force = programs.plan_at(program, told.paid_at)
@@ -341,7 +341,14 @@ def _told_list(program_id: str) -> str:
     return f"{program_id}#told"
 
 
-def told_since(program_id: str, at: datetime) -> set[str]:
+told_since: Final = tables.told_since
+"""The orders of which anything was told at an instant or later, by pages of the whole table."""
+
+as_stored: Final = tables.as_stored
+"""An order's facts just as they are kept, readable or not."""
+
+
+def told_to_test(program_id: str, at: datetime) -> set[str]:
     """The orders of a test program of which something other than the order itself was told at an instant or later."""
     told = OrderItem.by_day.query(_told_list(program_id), OrderItem.paid_at >= clock.stored(at))
     return {tables.ids_of(item.pk)[1] for item in told}

@@ -13,8 +13,9 @@ Facts of test programs are in it too, at `{program}#told` and when they were rec
 An order's content is one compressed JSON value, so that nearly all orders fit one write unit.
 """
 
+import base64
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
@@ -22,7 +23,10 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from chalicelib.orders.model import Content, Facts, HandAttribution, Line, Order, Refund, RefundLine, Told
 from chalicelib.referrals.model import Attribution, Reason, Tried
 from chalicelib.shared import clock
-from chalicelib.shared.tables import JsonAttribute, Table
+from chalicelib.shared.tables import JsonAttribute, Key, Table
+
+SCANNED: Final = 500
+"""How many items a page of a scan looks at: some 15 read units, and no more orders than can be decided in a stretch."""
 
 
 class OrdersTable(Table):
@@ -55,6 +59,7 @@ class OrderItem(OrdersTable):
     content = JsonAttribute(attr_name="c")
     attribution = JsonAttribute(attr_name="a")
     received_at = UnicodeAttribute(attr_name="r")
+    replaced_at = UnicodeAttribute(attr_name="s", null=True)
     plan_version = NumberAttribute(attr_name="p", null=True)
     day = UnicodeAttribute(null=True)
     paid_at = UnicodeAttribute(null=True)
@@ -89,6 +94,7 @@ class AnyItem(OrdersTable):
     plan_version = NumberAttribute(attr_name="p", null=True)
     fact = JsonAttribute(attr_name="f", null=True)
     received_at = UnicodeAttribute(attr_name="r")
+    replaced_at = UnicodeAttribute(attr_name="s", null=True)
 
 
 def order_pk(program_id: str, order_id: str) -> str:
@@ -112,6 +118,7 @@ def order_item(order: Order, day: str | None) -> OrderItem:
         content=_packed(content),
         attribution=packed_attribution(order.attribution),
         received_at=clock.stored(order.received_at),
+        replaced_at=_stored(order.replaced_at),
         plan_version=order.plan_version,
         day=day,
         paid_at=clock.stored(content.paid_at) if content.paid_at is not None and day is not None else None,
@@ -183,10 +190,32 @@ def read_facts(program_id: str, order_id: str) -> Facts:
     return Facts(program_id, order_id, order, tuple(completions), cancellation, tuple(refunds), tuple(hands))
 
 
+def as_stored(program_id: str, order_id: str) -> dict[str, Any]:
+    """An order's facts just as they are kept, readable or not; binary in base 64, as its stream gives it."""
+    page = next(AnyItem.query(order_pk(program_id, order_id), consistent_read=True).page_iter)
+    return {"facts": [{name: _as_json(value) for name, value in item.items()} for item in page["Items"]]}
+
+
+def _as_json(value: dict[str, Any]) -> dict[str, Any]:
+    ((kind, plain),) = value.items()
+    return {kind: base64.b64encode(plain).decode() if isinstance(plain, bytes) else plain}
+
+
+def told_since(program_id: str, at: datetime, place: Key | None) -> tuple[set[str], Key | None]:
+    """The orders of which anything was received at an instant or later, among the next items of the whole table, and
+    where it goes on."""
+    since = clock.stored(at)
+    ours = AnyItem.pk.startswith(f"{program_id}#") & ((AnyItem.received_at >= since) | (AnyItem.replaced_at >= since))
+    found = AnyItem.scan(ours, page_size=SCANNED, last_evaluated_key=place, attributes_to_get=["pk"])
+    page = next(found.page_iter)
+    return {ids_of(item["pk"]["S"])[1] for item in page["Items"]}, page.get("LastEvaluatedKey")
+
+
 def _order(program_id: str, order_id: str, item: AnyItem, received_at: datetime) -> Order:
     version = None if item.plan_version is None else int(item.plan_version)
     attribution = read_attribution(item.attribution)
-    return Order(program_id, order_id, unpacked(item.content), received_at, attribution, version)
+    replaced_at = _read(item.replaced_at)
+    return Order(program_id, order_id, unpacked(item.content), received_at, attribution, version, replaced_at)
 
 
 def _refund(refund_id: str, fact: Any, received_at: Any) -> Refund:

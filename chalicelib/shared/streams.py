@@ -21,8 +21,13 @@ class Subject(NamedTuple):
     key: str
 
 
-Records = Mapping[Subject, Mapping[str, Any]]
+Record = Mapping[str, Any]
+
+Records = Mapping[Subject, Record]
 """What is to be worked off: a record for each subject, empty if none has told of it."""
+
+Aside = Callable[[str, str, str, str, Record], None]
+"""How one that can't be handled is put aside: program, source, key, the reason, the whole record."""
 
 
 class Unfinished(Exception):
@@ -46,40 +51,43 @@ def finish(
     records: Records,
     handle: Callable[[Subject], None],
     foresee: Callable[[Records], None],
+    aside: Aside = quarantine.keep,
 ) -> None:
     """Handle each of these subjects, judged by one reading of things. Raises Unfinished if the store failed for any.
 
-    `foresee` is shown them first: it may read together what `handle` will read one by one. What is kept of one that
-    can't be handled is its record.
+    `foresee` is shown them first: it may read together what `handle` will read one by one. One that can't be handled
+    is put aside, with its record.
 
     A handler is level-triggered: it reads what is true now, so many records of one subject are one piece of work.
     """
     with reading_once():
-        foresee(records)
-        left = [subject for subject, record in records.items() if not _finished(source, subject, record, handle)]
+        _foresee(source, records, foresee)
+        left = [subject for subject in records if not _finished(source, subject, records[subject], handle, aside)]
     log.info("stream", source=source, subjects=len(records), left=len(left))
     if left:
         raise Unfinished(f"{len(left)} of {len(records)} {source} are left, first {left[0].key}")
 
 
-def _finished(source: str, subject: Subject, record: Mapping[str, Any], handle: Callable[[Subject], None]) -> bool:
+def _foresee(source: str, records: Records, foresee: Callable[[Records], None]) -> None:
     try:
-        handle(subject)
-    except PynamoDBException as error:
-        if code_of(error) != "ValidationException":
-            log.error("left_for_later", trace=True, source=source, key=subject.key)
-            return False
-        return _put_aside(source, subject, record, error)
-    except Exception as error:
-        # The one broad catch below the edge: a bug or bad data in one subject must not stop its shard.
-        return _put_aside(source, subject, record, error)
-    return True
+        foresee(records)
+    except Exception:
+        # What can't be read of one must not stop the others: each is read by itself, and that one put aside.
+        log.error("unforeseen", trace=True, source=source)
 
 
-def _put_aside(source: str, subject: Subject, record: Mapping[str, Any], error: Exception) -> bool:
-    """Quarantine the record. False: the store failed, so it is left, and those after it still get their turn."""
+def _finished(
+    source: str, subject: Subject, record: Record, handle: Callable[[Subject], None], aside: Aside
+) -> bool:
+    """False: the store failed, so it is left, and those after it still get their turn."""
     try:
-        quarantine.keep(subject.program_id, source, subject.key, _reason(error), record)
+        try:
+            handle(subject)
+        except Exception as error:
+            # Below the edge: a bug or bad data in one subject must not stop its shard.
+            if isinstance(error, PynamoDBException) and code_of(error) != "ValidationException":
+                raise
+            aside(subject.program_id, source, subject.key, _reason(error), record)
     except PynamoDBException:
         log.error("left_for_later", trace=True, source=source, key=subject.key)
         return False

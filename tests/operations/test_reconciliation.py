@@ -1,12 +1,19 @@
-"""Reconciliation: green when all is well, red for each kind of damage, and while it is red nothing is settled."""
+"""Reconciliation: green when all is well, red for each kind of damage, and while it is red nothing is settled.
+
+What the stream has lost it heals, what is damaged it leaves as it is.
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.accounts.tables import BalanceItem
 from chalicelib.commissions import proof
+from chalicelib.distributors import service as distributors
+from chalicelib.ledger import service as ledger
+from chalicelib.ledger.model import Kind
 from chalicelib.operations import jobs, reconciliation
 from chalicelib.shared.tables import connection
 from tests.levels.seller import Seller
@@ -92,8 +99,16 @@ def pay_more(till: Till) -> str:
 
 
 def lose_an_entry(till: Till) -> str:
-    assert lose("entries", till.market.id("top"), "#A#") == 2
+    """Of a decision after which there was another one: that was put when all entries were there."""
+    assert lose("entries", till.market.id("top"), "#B#0001") == 2
     return "entry"
+
+
+def book_too_much(till: Till) -> str:
+    holder = distributors.holder(till.program, till.distributor())
+    (entry,) = [one for one in ledger.all_of(holder) if (one.about, one.n, one.kind) == ("A", 1, Kind.ACCRUE)]
+    ledger.post([replace(entry, n=2)])
+    return "commission"
 
 
 def lose_a_decision(till: Till) -> str:
@@ -146,6 +161,7 @@ def change_an_entry(till: Till) -> str:
     [
         pay_more,
         lose_an_entry,
+        book_too_much,
         lose_a_decision,
         lose_a_journal,
         lose_a_withdrawal,
@@ -155,12 +171,37 @@ def change_an_entry(till: Till) -> str:
         change_an_entry,
     ],
 )
-def test_each_kind_of_damage_is_found_and_named(lived: Till, damage: Callable[[Till], str]) -> None:
+def test_each_kind_of_damage_is_found_and_named_and_left_as_it_is(lived: Till, damage: Callable[[Till], str]) -> None:
     kind = damage(lived)
+    damaged = kept("orders", "decisions", "entries", "accounts", "withdrawals")
     found = reconcile(lived)
-    assert not found["ok"]
+    assert kept("orders", "decisions", "entries", "accounts", "withdrawals") == damaged
+    assert (found["ok"], found["healed"]) == (False, 0)
     assert kind in {difference["kind"] for difference in found["differences"]}
     assert all(difference["wanted_minor"] != difference["found_minor"] for difference in found["differences"][:1])
+
+
+def never_booked(till: Till) -> None:
+    """Nothing of what was decided."""
+    assert lose("entries", "shop-1", "#A#") == 6
+
+
+def never_released(till: Till) -> None:
+    """To one of them; the worker has died on the way."""
+    assert lose("entries", till.market.id("middle"), "#A#") == 2
+
+
+@pytest.mark.parametrize("loss", [never_booked, never_released])
+def test_entries_that_a_worker_has_left_out_are_put_and_told_of(
+    lived: Till, loss: Callable[[Till], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = kept("decisions", "entries", "accounts")
+    loss(lived)
+    found = reconcile(lived)
+    assert (found["ok"], found["healed"]) == (True, 1)
+    assert [record.levelname for record in caplog.records if '"healed"' in record.message] == ["ERROR"]
+    assert kept("decisions", "entries", "accounts") == whole
+    assert reconcile(lived)["healed"] == 0
 
 
 def test_invariant_20_while_it_is_red_nothing_is_settled_and_then_all_of_it(
@@ -174,7 +215,8 @@ def test_invariant_20_while_it_is_red_nothing_is_settled_and_then_all_of_it(
         assert till.answer() == (0, 10_000, 0, 0)
     key = {"TableName": "tributary-test-entries"}
     entries = [e for e in connection().client.scan(**key)["Items"] if till.market.id("seller") in e["pk"]["S"]]
-    lose("entries", till.market.id("seller"), "")
+    for entry in entries:
+        connection().client.put_item(Item=entry | {"amount": {"N": "1"}}, **key)
     capsys.readouterr()
     assert reconcile(till)["differences"][0]["kind"] == "entry"
     assert "ReconciliationRed" in capsys.readouterr().out
@@ -206,16 +248,17 @@ def test_the_daily_one_looks_at_what_happened_since(lived: Till) -> None:
 def test_what_was_told_just_now_is_no_difference_yet(
     real: RealTime, make_live: Callable[..., Seller], worker: Worker
 ) -> None:
-    """The stream may take a moment; ten minutes later it is one."""
+    """The stream may take a moment; ten minutes later it has lost it."""
     seller = make_live()
     real.to("2026-03-03T12:00:00+08:00")
     seller.sells("A", 100_000, "2026-03-03T11:59:00+08:00", decided=False)
-    for minutes, found in ((9, 0), (11, 1)):
+    for minutes, healed in ((9, 0), (11, 1)):
         real.to(f"2026-03-03T12:{minutes:02}:00+08:00")
         answer = seller.api.post("/v1/reports/reconciliation", None, seller.shop.operator)
         assert answer.status == 202
         worker.run()
-        assert seller.get("/v1/reports/reconciliation")["found"] == found
+        found = seller.get("/v1/reports/reconciliation")
+        assert (found["ok"], found["healed"]) == (True, healed)
 
 
 def test_it_goes_on_in_stretches_and_keeps_so_many_differences(lived: Till, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,6 +295,7 @@ def test_a_fresh_order_is_looked_at_the_next_time(till: Till) -> None:
     till.market.tell("A")
     assert proof.of_orders(till.program, ["A"]) == []
     till.market.move_to(minutes=1)
-    (difference,) = proof.of_orders(till.program, ["A"])
+    (unlike,) = proof.of_orders(till.program, ["A"])
+    (difference,) = unlike.differences
     assert (difference.kind, difference.id, difference.found_minor) == ("decision", "A", 0)
     assert difference.wanted_minor == 1_000 + 200 + 100
