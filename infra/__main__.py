@@ -1,41 +1,48 @@
-"""The commands: `python -m infra deploy | destroy | key | again | tick | package | placeholders | run`."""
+"""The commands: `python -m infra deploy | destroy | key | redrive | verify | tick | package | placeholders | run`."""
 
 import argparse
 import getpass
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import sam
-from infra.again import decide_again
 from infra.deploy import DeployError, deploy, destroy, first_key, in_pipeline
+from infra.inside import InsideError, inside
 from infra.local_cloud import LocalCloudError
 from infra.paths import ROOT
 from infra.progress import Progress
-from infra.render import render_placeholders
+from infra.render import environment, render_placeholders
 from infra.run import RunError, run
 from infra.stack import StackError
 from infra.stage import Stage, StageError
 from infra.tick import tick_now
 
-EXPECTED = (DeployError, StackError, StageError, LocalCloudError, RunError, BotoCoreError, ClientError)
+EXPECTED = (DeployError, StackError, StageError, InsideError, LocalCloudError, RunError, BotoCoreError, ClientError)
+
+
+Command = Callable[[argparse.Namespace], int | None]
+"""Does what was typed; the process's exit code, 0 unless it says otherwise."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the arguments say; the process's exit code."""
-    parsed = _parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    parsed = _parser().parse_args(typed, argparse.Namespace(typed=typed))
     try:
-        parsed.command(parsed)
+        command: Command = parsed.command
+        return command(parsed) or 0
     except EXPECTED as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra", description="Deploy Tributary, or run it here.")
+    command: Command
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, words in (
         ("deploy", _deploy, "bring a stage to what this clone says"),
@@ -48,14 +55,18 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--endpoint", help="a local cloud, such as http://127.0.0.1:4566; AWS if absent")
         added.add_argument("--project", type=Path, help="the folder of the app; this clone if absent")
         added.add_argument("--actor", default=_whoever_this_is(), help="who the first platform key belongs to")
-    again = commands.add_parser("again", help="have an order decided again")
+    redrive = commands.add_parser("redrive", help="try again what couldn't be processed, or have orders decided again")
+    verify = commands.add_parser("verify", help="recompute a program from its facts, and print what differs")
     tick = commands.add_parser("tick", help="have what is due looked for now")
-    for added, command in ((again, _again), (tick, _tick)):
+    for added, command in ((redrive, _redrive), (verify, _verify), (tick, _tick)):
         added.set_defaults(command=command)
         added.add_argument("--stage", required=True)
         added.add_argument("--endpoint", help="a local cloud; AWS if absent")
-    again.add_argument("program_id")
-    again.add_argument("order_id", nargs="+")
+    for added in (redrive, verify):
+        added.add_argument("program_id", metavar="PROGRAM")
+    redrive.add_argument("order_id", metavar="ORDER", nargs="*", help="orders, in quarantine or not")
+    redrive.add_argument("--quarantined", action="store_true", help="everything of the program that is in quarantine")
+    redrive.add_argument("--actor", default=_whoever_this_is(), help="who the audit log shows")
     package = commands.add_parser("package", help="write a SAM template and a zip, for a pipeline")
     package.set_defaults(command=_package)
     package.add_argument("--stage", required=True)
@@ -118,12 +129,33 @@ def _key_command(arguments: argparse.Namespace) -> str:
     return f"python -m infra key --stage {arguments.stage}{endpoint}"
 
 
-def _again(arguments: argparse.Namespace) -> None:
-    stage, progress = Stage(arguments.stage, arguments.endpoint), Progress()
-    for order_id in arguments.order_id:
-        with progress.step("decide again") as outcome:
-            decide_again(stage, arguments.program_id, order_id)
-            outcome(order_id)
+def _by_the_app(command: Callable[[argparse.Namespace, Stage], int]) -> Command:
+    """A command that needs the app's own code: it runs itself again where that finds the stage's names."""
+
+    def run_inside(arguments: argparse.Namespace) -> int:
+        stage = Stage(arguments.stage, arguments.endpoint)
+        wanted = stage.environment() | environment(stage)
+        if all(os.environ.get(name) == wanted.get(name) for name in ("TRIBUTARY_TABLE_PREFIX", "AWS_ENDPOINT_URL")):
+            return command(arguments, stage)
+        return inside(stage, "-m", "infra", *arguments.typed).returncode
+
+    return run_inside
+
+
+@_by_the_app
+def _redrive(arguments: argparse.Namespace, stage: Stage) -> int:
+    from infra import redrive
+
+    if arguments.quarantined == bool(arguments.order_id):
+        raise InsideError("Name orders, or say --quarantined.")
+    return redrive.run(stage, arguments.program_id, arguments.order_id, arguments.actor, Progress())
+
+
+@_by_the_app
+def _verify(arguments: argparse.Namespace, _stage: Stage) -> int:
+    from infra import verify
+
+    return verify.run(arguments.program_id, Progress())
 
 
 def _tick(arguments: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from infra import bundle, gateway_answers, stack, stream_options
 from infra.api_stand_in import api_stand_in
+from infra.inside import inside
 from infra.paths import ROOT, cloud_home
 from infra.policies import StageArns
 from infra.progress import Progress
@@ -256,14 +257,7 @@ def first_key(stage: Stage, *, project: Path, actor: str, progress: Progress) ->
     The key's secret, which nobody can ask for again; None if the stage has a platform key already.
     """
     with progress.step("platform key") as outcome:
-        ran = subprocess.run(
-            [sys.executable, "-c", FIRST_KEY, actor],
-            cwd=project,
-            env=stage.environment() | environment(stage),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = inside(stage, "-c", FIRST_KEY, actor, project=project, captured=True)
         if ran.returncode:
             raise DeployError(f"The first platform key could not be made:\n{ran.stderr}")
         secret: str | None = json.loads(ran.stdout.splitlines()[-1])

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 GET = ("dynamodb:GetItem",)
 QUERY = ("dynamodb:Query",)
+SCAN = ("dynamodb:Scan",)
 PUT = ("dynamodb:PutItem",)
 CHECK = ("dynamodb:ConditionCheckItem",)
 BATCH_GET = ("dynamodb:BatchGetItem",)
@@ -80,7 +81,8 @@ POLICIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "distributors": GET + BATCH_GET,
         "distributors/index/by_program": QUERY,
         "catalog": BATCH_GET,
-        "orders": QUERY + PUT,
+        "access": PUT,
+        "orders": QUERY + PUT + SCAN,
         "orders/index/by_day": QUERY,
         "decisions": QUERY + BATCH_GET + PUT,
         "entries": GET + QUERY + BATCH_GET + PUT,

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -29,9 +29,11 @@ class Progress:
 
     @contextmanager
     def step(self, name: str) -> Iterator["Outcome"]:
-        """Name a step before it begins; when it ends, its outcome and its seconds."""
-        outcome, started = Outcome(), time.monotonic()
-        self._write(f"  {name:<{NAME_WIDTH}}")
+        """Name a step before it begins; when it ends, its outcome and its seconds. In a terminal, how far it is."""
+        begins = f"  {name:<{NAME_WIDTH}}"
+        outcome = Outcome(lambda text: self._write(f"\r{begins}{text}\r{begins}") if self._out.isatty() else None)
+        started = time.monotonic()
+        self._write(begins)
         try:
             yield outcome
         except BaseException:
@@ -45,13 +47,27 @@ class Progress:
             self._out.flush()
 
 
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Rows as lines with their columns one below the other; the columns `right` end at one place."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(f"{cell:>{width}}" if i in right else f"{cell:<{width}}" for i, (cell, width) in enumerate(cells))
+        for cells in (zip(row, widths, strict=True) for row in rows)
+    )
+    return [line.rstrip() for line in lines]
+
+
 class Outcome:
-    """What came of a step; call it with the words."""
+    """What came of a step, or has come of it so far; call it with the words."""
 
     text = "done"
 
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+
     def __call__(self, text: str) -> None:
         self.text = text
+        self._show(text)
 
 
 def _timed(text: str, started: float) -> str:

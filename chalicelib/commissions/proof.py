@@ -29,6 +29,10 @@ from chalicelib.shared.streams import Aside, Record, Subject
 _FRESH: Final = timedelta(minutes=10)
 """What a live program was told so lately may still be on its way through the stream."""
 
+_KEPT_WITHIN: Final = timedelta(minutes=1)
+"""How long after it was received a fact is kept at the latest: no request takes longer. A decision made meanwhile may
+not have known it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unlike:
@@ -100,7 +104,7 @@ def _is_news(case: Case) -> bool:
     last, told = case.last, case.facts.last_received_at
     if last is None or last.attribution < case.attribution or case.days_from(last.counts_on)[-1] > last.counts_on:
         return True
-    return (told is not None and told >= last.at - _FRESH) or service.is_ranked_anew(case)
+    return (told is not None and told >= last.at - _KEPT_WITHIN) or service.is_ranked_anew(case)
 
 
 def lost_of(program: Program, found: Iterable[Unlike]) -> list[str]:

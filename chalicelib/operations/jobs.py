@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from chalicelib.access.model import Caller, Scope
 from chalicelib.commissions import jobs as commissions
-from chalicelib.operations import calendar, reconciliation, runs, tables
+from chalicelib.operations import calendar, reconciliation, redriving, runs, tables
 from chalicelib.operations.model import Due, Job
 from chalicelib.operations.tables import RunItem
 from chalicelib.programs import service as programs
@@ -112,6 +113,10 @@ def _reconcile(program_id: str, name: str) -> None:
         reconciliation.set_going(program_id, name)
 
 
+def _redrive(program_id: str, quarantine_id: str, actor: str) -> None:
+    redriving.redrive(Caller(actor, Scope.OPERATOR, program_id), program_id, quarantine_id)
+
+
 def _look(program_id: str, reference: str) -> None:
     withdrawals.look(programs.get(program_id), reference)
 
@@ -122,6 +127,7 @@ _JOBS: Final[Mapping[str, Callable[..., None]]] = {
     "part": runs.part,
     "reconcile": _reconcile,
     "look": _look,
+    "redrive": _redrive,
 }
 
 

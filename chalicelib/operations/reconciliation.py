@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import chain, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.accounts import proof as accounts
 from chalicelib.commissions import jobs as commissions
@@ -35,6 +35,15 @@ _AGAIN: Final = timedelta(days=3)
 """How many days before the last reconciliation the daily one looks at again."""
 _ORDERS, _TOLD, _ACCOUNTS, _DONE = "orders", "told", "accounts", "done"
 _AT_ONCE: Final = 25
+
+
+class Step(NamedTuple):
+    """A step of a proof: at what it has looked, how much of it there was so far, and what differs."""
+
+    stage: str
+    counts: Mapping[str, int]
+    differences: Sequence[Difference]
+
 
 Judge = Callable[[list[str], datetime | None], Iterable[Difference]]
 """What differs of some orders: of those paid before an instant, or of all."""
@@ -129,7 +138,7 @@ def _healed(
     """What differs of some orders once those are decided that the stream has lost."""
 
     def on_loss() -> None:
-        if report.told_since is None:
+        if report.told_since is None and report.since is not None:
             report.told_since = told_since(program)
             # Kept before anything is decided: whoever comes after a crash finds nothing lost in its place.
             report.replace()
@@ -139,8 +148,8 @@ def _healed(
     return swept.differences
 
 
-def prove(program: Program) -> Iterator[tuple[Mapping[str, int], list[Difference]]]:
-    """Hold everything against everything and write nothing: step by step how much was looked at, and what differs."""
+def prove(program: Program) -> Iterator[Step]:
+    """Hold everything against everything as it is, step by step, and write nothing."""
     report = tables.new_report(program.program_id, clock.stored(program.now()), None, _ORDERS)
 
     def judge(order_ids: list[str], paid_before: datetime | None) -> Iterator[Difference]:
@@ -148,8 +157,9 @@ def prove(program: Program) -> Iterator[tuple[Mapping[str, int], list[Difference
         return chain.from_iterable(one.differences for one in found)
 
     while report.stage != _DONE:
+        stage = report.stage
         differences = list(_step(program, report, judge))
-        yield report.counts, differences
+        yield Step(stage, report.counts, differences)
 
 
 def _tell(program: Program, report: ReportItem) -> None:
@@ -173,7 +183,7 @@ def _look_at_orders(program: Program, report: ReportItem, judge: Judge) -> Itera
     place = DayPlace(clock.day(report.place[0]), report.place[1], 0) if report.place else None
     page = next(decisions.pages_paid(program, _since(program, report), last_day, place), None)
     if page is None:
-        report.stage, report.place = _TOLD, None
+        report.stage, report.place = _ACCOUNTS if report.told_since is None else _TOLD, None
         return ()
     paid, after = page
     differences = judge(paid, None)
@@ -183,11 +193,9 @@ def _look_at_orders(program: Program, report: ReportItem, judge: Judge) -> Itera
 
 
 def _look_at_told(program: Program, report: ReportItem, judge: Judge) -> Iterable[Difference]:
-    """If the stream has lost something: what else was told lately, of the orders that were paid before those."""
-    found: set[str] = set()
-    place = None
-    if report.told_since is not None and report.since is not None:
-        found, place = orders.told_since(program.program_id, clock.read(report.told_since), report.place)
+    """What else was told lately, of the orders that were paid before those: the stream has lost something."""
+    since = clock.read(str(report.told_since))
+    found, place = orders.told_since(program.program_id, since, report.place)
     differences = judge(sorted(found), program.midnight(_since(program, report)))
     report.stage, report.place = (_ACCOUNTS, None) if place is None else (_TOLD, place)
     return differences

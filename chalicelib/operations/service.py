@@ -1,24 +1,18 @@
 """What operators do besides their trade: move a test program's clock, look at what couldn't be processed."""
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
 
-from chalicelib.access import service as access
 from chalicelib.access.model import Caller
-from chalicelib.commissions import jobs as commissions_due
 from chalicelib.commissions import service as commissions
-from chalicelib.operations import jobs, reconciliation, tables
+from chalicelib.operations import jobs, reconciliation, redriving, tables
 from chalicelib.operations.model import Job, Reconciled, Run
 from chalicelib.operations.tables import RunItem
-from chalicelib.orders import changes as orders
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import quarantine
 from chalicelib.shared.errors import Code, Conflict, NotFound
 from chalicelib.shared.quarantine import Quarantined
 from chalicelib.shared.tables import Key, page
-from chalicelib.withdrawals import jobs as withdrawals
 
 
 def test_program(program_id: str) -> Program:
@@ -67,27 +61,10 @@ def redrive(caller: Caller, program_id: str, quarantine_id: str) -> bool:
 
     What fails again stays where it is, with the new reason.
     """
-    found = quarantine.find(program_id, quarantine_id)
-    if found is None:
+    if quarantine.find(program_id, quarantine_id) is None:
         raise NotFound(Code.NOT_FOUND, f"There is no {quarantine_id} in quarantine.")
-    program = programs.get(program_id)
-    row = access.audit_row(caller, program.now(), "quarantine.redrive", quarantine_id, detail={"source": found.source})
-    row.put_new()
-    # Before it is tried: what fails again is put aside anew.
-    quarantine.release(program_id, quarantine_id)
-    _TRIED_AGAIN[found.source](program, found.key)
+    redriving.redrive(caller, program_id, quarantine_id)
     return quarantine.find(program_id, quarantine_id) is None
-
-
-def _decided(program: Program, order_id: str) -> None:
-    commissions_due.judge_again(program, [order_id])
-
-
-_TRIED_AGAIN: Final[Mapping[str, Callable[[Program, str], None]]] = {
-    orders.SOURCE: _decided,
-    withdrawals.SOURCE: withdrawals.look_again,
-}
-"""How what is quarantined of each source is tried again."""
 
 
 def list_quarantine(program_id: str, limit: int, place: Key | None) -> tuple[list[Quarantined], Key | None]:

@@ -131,6 +131,18 @@ def test_a_poisoned_order_is_put_aside_whole_and_the_others_are_finished(market:
     assert len(quarantined(market)) == 1
 
 
+def test_a_decision_that_cant_be_read_stops_no_other_order_of_its_batch(market: Market, stream: Stream) -> None:
+    """First decisions are read together, a hundred at once."""
+    for order_id in "ABC":
+        market.tell(order_id)
+    key = {"pk": {"S": f"{market.shop.program_id}#B"}, "sk": {"S": f"{1:06}"}}
+    broken = key | {"at": {"S": "2026-03-04T02:00:00.000000Z"}, "b": {"B": b"no JSON"}}
+    connection().client.put_item(TableName="tributary-test-decisions", Item=broken)
+    stream.deliver()
+    assert [len(market.journal(order_id)) for order_id in "AC"] == [1, 1]
+    assert [(one.key, one.record) for one in quarantined(market)] == [("B", json.loads(json.dumps(stream.of("B")[-1])))]
+
+
 def test_what_the_store_calls_invalid_is_put_aside(
     market: Market, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,11 +18,11 @@ from botocore.exceptions import ClientError
 
 from infra import stack
 from infra.__main__ import main
-from infra.again import decide_again
 from infra.api_stand_in import api_stand_in
 from infra.deploy import CHALICE, Deployed, copy_app, deploy, destroy
 from infra.local_cloud import local_cloud
 from infra.paths import ROOT
+from infra.redrive import by_worker
 from infra.render import FUNCTIONS
 from infra.stack import StackError
 from infra.stage import Stage, StageError
@@ -101,12 +101,6 @@ def test_a_request_reaches_the_stream_handler(first: Deployed) -> None:
     eventually(lambda: ask("GET", f"{first.url}/v1/orders/A-1")[1]["decided"], True)
 
 
-def test_an_order_can_be_decided_again_by_hand(first: Deployed) -> None:
-    decide_again(first.stage, "shop", "B-2")
-    decisions = first.stage.client("dynamodb").scan(TableName="tributary-trial-decisions")["Items"]
-    assert "shop#B-2" in [item["pk"]["S"] for item in decisions]
-
-
 @pytest.mark.parametrize("handler", READERS)
 def test_each_stream_has_its_filter_a_failure_destination_and_bounds(first: Deployed, handler: str) -> None:
     function = first.stage.function(handler)
@@ -173,6 +167,12 @@ def test_a_job_that_always_fails_is_tried_again_then_given_up_and_kept(first: De
     assert 1 < told(first.stage, "work").count("seen: poison") <= 5
     (message,) = sqs.receive_message(QueueUrl=queue_url(first.stage, "jobs-dead"))["Messages"]
     assert message["Body"] == "poison"
+
+
+def test_the_worker_can_be_given_a_job_by_hand(first: Deployed) -> None:
+    job = {"job": "redrive", "program_id": "shop", "quarantine_id": "orders:B-2", "actor": "ada"}
+    by_worker(first.stage)(job)
+    eventually(lambda: told(first.stage, "work")[-1], f"seen: {json.dumps(job)}")
 
 
 HIDDEN = "ApproximateNumberOfMessagesNotVisible"

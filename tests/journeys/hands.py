@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from infra.__main__ import main
 from infra.stage import Stage
 from tests.journeys.client import Cloud
 
@@ -37,6 +38,11 @@ class Tables:
         (item,) = (item for item in self.items("orders", pk) if item["sk"]["S"] == "order")
         for time in range(times):
             self.put("orders", item | {"touched": {"N": str(time)}})
+
+
+def command(cloud: Cloud, name: str, *arguments: str) -> int:
+    """`python -m infra NAME ...` on the stage; its exit code."""
+    return main([name, "--stage", cloud.stage.stage, "--endpoint", cloud.stage.endpoint, *arguments])
 
 
 def logged(cloud: Cloud, function: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.journeys.client import Cloud, Shop, done, until
-from tests.journeys.hands import Tables
+from tests.journeys.hands import Tables, command
 from tests.support import Answer
 
 
@@ -95,11 +95,15 @@ def test_another_entry_under_the_same_name_is_never_overwritten(shop: Shop, tabl
     assert redrive(shop, record).status == 404
 
 
-def test_a_record_that_nobody_can_process_is_put_aside_and_blocks_nobody(shop: Shop, tables: Tables) -> None:
+def test_a_record_that_nobody_can_process_is_put_aside_and_blocks_nobody(
+    cloud: Cloud, shop: Shop, tables: Tables, capfd: pytest.CaptureFixture[str]
+) -> None:
     code = shop.distributor("seller")["code"]
-    broken = {"B": b"not what we wrote"}
-    told = {"S": "2026-03-04T02:00:00.000000Z"}
-    tables.put("orders", {"pk": {"S": f"{shop.program_id}#poison"}, "sk": {"S": "order"}, "c": broken, "r": told})
+    broken = {"f": {"B": b"not what we wrote"}, "r": {"S": "2026-03-04T02:00:00.000000Z"}}
+    poison = {"pk": {"S": f"{shop.program_id}#poison"}, "sk": {"S": "cancel"}} | broken
+    shop.order("poison", 10000, code=code)
+    assert shop.targets("poison") == [800]
+    tables.put("orders", poison)
     shop.order("A", 10000, code=code)
     assert shop.targets("A") == [800]
     (record,) = until(lambda: quarantined(shop), bool)
@@ -107,3 +111,15 @@ def test_a_record_that_nobody_can_process_is_put_aside_and_blocks_nobody(shop: S
     assert record["record"]["dynamodb"]["Keys"]["pk"] == {"S": f"{shop.program_id}#poison"}
     assert not done(redrive(shop, record))["done"]
     assert len(quarantined(shop)) == 1
+
+    capfd.readouterr()
+    assert command(cloud, "redrive", shop.program_id, "--quarantined") == 1
+    assert "  orders:poison  stays  error: " in capfd.readouterr().out
+    tables.lose("orders", poison)
+    assert command(cloud, "redrive", shop.program_id, "A", "poison", "--actor", "ada") == 0
+    said = capfd.readouterr().out
+    assert "  orders:A       done\n  orders:poison  done\n" in said
+    assert quarantined(shop) == []
+    subjects = [row["subject"] for row in shop.all("/v1/audit") if row["actor"] == "ada"]
+    assert subjects == ["orders:poison", "orders:A"]
+    assert command(cloud, "verify", shop.program_id) == 0

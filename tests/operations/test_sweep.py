@@ -28,7 +28,7 @@ from tests.support_clock import Worker
 from tests.support_engine import Held
 from tests.support_faults import Crash, failing
 from tests.support_meter import metered
-from tests.support_state import held, put_back, rewound
+from tests.support_state import held, kept, lose, put_back, rewound
 from tests.support_stream import Stream
 
 ORDERS = ("O1", "O2", "O3", "O4", "O5", "O6", "N1", "N2")
@@ -267,6 +267,34 @@ def test_a_crash_of_the_close_forgets_no_loss_either(shop: Shop, worker: Worker)
     worker.deliver(message)
     worker.run()
     assert [shop.decided(one) for one in ("N1", "O1")] == [True, True]
+
+
+def test_a_decision_that_is_gone_is_not_made_again_beside_its_entries(shop: Shop) -> None:
+    """Neither by the close nor by the reconciliation: that would pay twice."""
+    shop.sells("N1", 100_000, "12 12:00")
+    shop.sells("N2", 30_000, "12 13:00")
+    shop.deliver()
+    assert lose("decisions", "shop-1#N1", "") == 1
+    booked = kept("entries")
+    shop.jobs("13 05:10")
+    assert kept("entries") == booked
+    report = shop.report()
+    assert (report["healed"], [(one["kind"], one["id"]) for one in report["differences"]][:1]) == (
+        0,
+        [("decision", "N1")],
+    )
+
+
+def test_what_nobody_told_anew_is_no_loss(shop: Shop) -> None:
+    """A fact that is gone, or a decision by other code: deciding would move money, and hide it."""
+    shop.sells("N1", 100_000, "12 12:00")
+    shop.at("12 13:00")
+    shop.refund("N1", "r1", 50_000)
+    shop.deliver()
+    assert lose("orders", "shop-1#N1", "refund#r1") == 1
+    shop.jobs("13 05:10")
+    report = shop.report()
+    assert (report["healed"], [(one["kind"], one["id"]) for one in report["differences"]]) == (0, [("decision", "N1")])
 
 
 def test_it_goes_on_in_stretches(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
