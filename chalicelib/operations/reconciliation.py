@@ -32,7 +32,9 @@ LISTED_MAX: Final = 100
 """How many differences are kept; the others are counted."""
 
 _AGAIN: Final = timedelta(days=3)
-"""How many days before the last reconciliation the daily one looks at again."""
+"""How many days before the last reconciliation the daily one looks at again; and before the last green one, at what
+was told, if the stream has lost something.
+"""
 _ORDERS, _TOLD, _ACCOUNTS, _DONE = "orders", "told", "accounts", "done"
 _AT_ONCE: Final = 25
 
