@@ -224,8 +224,12 @@ def test_without_a_sign_of_loss_old_orders_are_left_to_a_reconciliation_of_every
         shop.jobs("13 05:10")
     assert "Scan" not in meter.calls
     assert (shop.report()["healed"], shop.decided("O1")) == (0, False)
-    report = shop.reconcile()
-    assert (report["ok"], report["healed"], shop.decided("O1")) == (True, 1, True)
+    with rewound():
+        report = shop.reconcile()
+        assert (report["ok"], report["healed"], shop.decided("O1")) == (True, 1, True)
+    shop.sells("N1", 30_000, "13 12:00")
+    shop.jobs("14 05:10")
+    assert shop.decided("O1"), "or to a sign of loss in the days after it"
 
 
 def test_what_was_told_just_now_is_no_sign_of_loss(shop: Shop) -> None:
