@@ -7,7 +7,6 @@ An order that can't be processed is put aside, or was by the stream: it doesn't 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from chalicelib.commissions import proof, service
 from chalicelib.ledger.proof import Difference
@@ -15,7 +14,7 @@ from chalicelib.orders import service as orders
 from chalicelib.orders.changes import SOURCE
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import log, quarantine, streams
-from chalicelib.shared.streams import Subject
+from chalicelib.shared.streams import Records, Subject
 
 
 def catch_up(program: Program, paid: list[str], on_loss: Callable[[], None]) -> None:
@@ -85,6 +84,5 @@ def _decide(program: Program, order_ids: Iterable[str]) -> None:
     if not wanted:
         return
     aside = quarantine.keys_of(program.program_id, SOURCE)
-    subjects = [Subject(program.program_id, order_id) for order_id in wanted if order_id not in aside]
-    records = {one: partial(orders.as_stored, *one) for one in subjects}
-    streams.finish(SOURCE, records, service.decide_one, service.foresee)
+    records: Records = {Subject(program.program_id, order_id): {} for order_id in wanted if order_id not in aside}
+    streams.finish(SOURCE, records, service.decide_one, service.foresee, proof.put_aside)

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -46,8 +45,13 @@ class Unlike:
     """Whether it differs only because something of it was never decided or booked."""
 
 
+def put_aside(program_id: str, source: str, key: str, reason: str, _record: Record) -> None:
+    """Quarantine an order that no record has told of: with its facts, just as they are stored."""
+    quarantine.keep(program_id, source, key, reason, orders.as_stored(program_id, key))
+
+
 def of_orders(
-    program: Program, order_ids: Iterable[str], paid_before: datetime | None = None, aside: Aside = quarantine.keep
+    program: Program, order_ids: Iterable[str], paid_before: datetime | None = None, aside: Aside = put_aside
 ) -> list[Unlike]:
     """Those of these orders that aren't decided as their facts say, aren't booked as decided, or can't be processed.
 
@@ -60,7 +64,7 @@ def of_orders(
     known = quarantine.keys_of(program.program_id, SOURCE)
     found: list[Unlike] = []
 
-    def put_aside(program_id: str, source: str, key: str, reason: str, record: Record) -> None:
+    def tell(program_id: str, source: str, key: str, reason: str, record: Record) -> None:
         aside(program_id, source, key, reason, record)
         found.append(_quarantined(key))
 
@@ -70,8 +74,7 @@ def of_orders(
         if not is_newer and not _is_fresh(program, facts):
             found.extend(_of_order(program, facts))
 
-    records = {one: partial(orders.as_stored, *one) for one in subjects if one.key not in known}
-    streams.finish(SOURCE, records, look, service.foresee, put_aside)
+    streams.finish(SOURCE, {one: {} for one in subjects if one.key not in known}, look, service.foresee, tell)
     return found + [_quarantined(one.key) for one in subjects if one.key in known and paid_before is None]
 
 

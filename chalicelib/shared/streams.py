@@ -76,9 +76,7 @@ def _foresee(source: str, records: Records, foresee: Callable[[Records], None]) 
         log.error("unforeseen", trace=True, source=source)
 
 
-def _finished(
-    source: str, subject: Subject, record: Record, handle: Callable[[Subject], None], aside: Aside
-) -> bool:
+def _finished(source: str, subject: Subject, record: Record, handle: Callable[[Subject], None], aside: Aside) -> bool:
     """False: the store failed, so it is left, and those after it still get their turn."""
     try:
         try:
