@@ -121,8 +121,9 @@ def _read(response: AWSResponse) -> dict[str, Any] | None:
     told = json.loads(content)
     if told.get("__type", "").rpartition("#")[2] != _REFUSED:
         return None
+    message = told.get("message") or told.get("Message", "")  # as the SDK does: AWS has one, DynamoDB Local the other
     return {
-        "Error": {"Code": _REFUSED, "Message": told.get("message", "")},
+        "Error": {"Code": _REFUSED, "Message": message},
         "ResponseMetadata": {"HTTPHeaders": dict(response.headers)},
     }
 
