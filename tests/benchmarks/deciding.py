@@ -12,7 +12,9 @@ from tests.benchmarks.store import Store, Unknown
 from tests.benchmarks.table import Row, interleaved
 
 BATCH = 100
-MOST_MS = 2.0
+MOST = 0.7
+"""Of what botocore alone takes to ask the same: 2.0 ms an order where it takes 0.55 ms a call, as on two idle cores.
+Milliseconds themselves are twice that as soon as others use the machine, on both sides."""
 MOST_REQUESTS = 5.5
 """The facts, the decision, three entries, and a little for what the batch reads together."""
 
@@ -38,11 +40,10 @@ def measure() -> list[Row]:
             lambda: [client._client._make_api_call(*call) for call in calls],
         )
     print("Requests of a batch:", ", ".join(f"{n} {name}" for name, n in Counter(call for call, _ in asked).items()))
-    each = sides.one * 1_000 / BATCH
+    print(f"botocore alone: {sides.other / len(asked) * 1_000:.2f} ms CPU a request")
     return [
-        Row("deciding an order, three tiers", each, MOST_MS, "ms CPU"),
-        Row.of("  against botocore asking the same", sides, 1.0, "ms CPU", BATCH / 1_000),
-        Row("  requests", len(asked) / BATCH, MOST_REQUESTS),
+        Row.of("deciding an order of three tiers, against botocore", sides, MOST, "ms CPU", BATCH / 1_000),
+        Row("  requests an order", len(asked) / BATCH, MOST_REQUESTS),
     ]
 
 

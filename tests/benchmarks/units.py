@@ -60,24 +60,29 @@ LATER: Final = datetime(2027, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Bill:
-    """How often an operation cost how much; `further` of it for kilobytes beyond an item's first."""
+    """How often an operation cost how much. `further`: how many had kilobytes beyond an item's first; `lifted`: how
+    many refunds made room under the plan's cap, so that uplines got more of what was left."""
 
     units: Counter[float] = field(default_factory=Counter)
     beyond: list[float] = field(default_factory=list)
     further: int = 0
+    lifted: int = 0
     dearest: list[str] = field(default_factory=list)
     """The writes of the dearest."""
 
-    def add(self, wire: Wire) -> None:
+    def add(self, wire: Wire, *, takes_back: bool = False) -> None:
         """What was asked for one operation."""
-        self.note(wire.write_units, wire.further_kb)
+        more = wire.writes.count("entries 1 accrue") if takes_back else 0
+        # Each is released, too, where a clawback would have been one entry or none.
+        self.note(wire.write_units, wire.further_kb, 2 * more)
+        self.lifted += more > 0
         if self.beyond[-1] == max(self.beyond):
             self.dearest = wire.writes
 
-    def note(self, units: float, further_kb: int) -> None:
-        """One operation's units, and how many of them are for further kilobytes."""
+    def note(self, units: float, further_kb: int, other: int = 0) -> None:
+        """One operation's units, how many of them are for further kilobytes, and for other things that are allowed."""
         self.units[units] += 1
-        self.beyond.append(units - further_kb)
+        self.beyond.append(units - further_kb - other)
         self.further += further_kb > 0
 
     @property
@@ -142,7 +147,7 @@ def _sell(app: Any, shop: Shop, number: int, order: Json, bills: Bills) -> None:
     with watched() as wire:
         ask(app, event("/v1/orders/{order_id}/refunds", refund, shop.storefront, order_id=order_id))
         _deliver(shop, number, order_id)
-    bills["refund, three tiers"].add(wire)
+    bills["refund, three tiers"].add(wire, takes_back=True)
 
 
 def _tell(app: Any, shop: Shop, number: int, order: Json) -> None:
@@ -219,7 +224,9 @@ def _print(bills: Bills, told: float) -> None:
     print("Write units: how many operations cost how much")
     for name, bill in bills.items():
         spread = ", ".join(f"{count:,} x {units:g}" for units, count in sorted(bill.units.items()))
-        print(f"  {name:<28}{spread}" + (f"; {bill.further:,} with a further KB" if bill.further else ""))
+        further = f"; {bill.further:,} with a further KB" if bill.further else ""
+        lifted = f"; {bill.lifted:,} made room under the cap" if bill.lifted else ""
+        print(f"  {name:<28}{spread}{further}{lifted}")
         if max(bill.beyond) > MOST[name]:
             print(f"    the dearest: {', '.join(bill.dearest)}")
     print(f"A withdrawal as DynamoDB Local tells it, a pretend provider's book and indexes twice with it: {told:g}.")

@@ -27,7 +27,7 @@ class Wire:
     further_kb: int = 0
     """The kilobytes beyond the first of each item that was put by itself."""
     writes: list[str] = field(default_factory=list)
-    """Each write: its table and its units, or that it was refused."""
+    """Each write: its table, its units, of an entry its kind; or that it was refused."""
     _least: float = 0
     _kb: int = 0
 
@@ -40,7 +40,7 @@ class Wire:
         self.further_kb += max(0, self._kb - 1)
         self._least = (1 if consistent else 0.5) if operation in READS else 0
 
-    def _answered(self, operation: str, answer: dict[str, Any]) -> None:
+    def _answered(self, operation: str, params: dict[str, Any], answer: dict[str, Any]) -> None:
         told = answer.get("ConsumedCapacity", [])
         all_told = told if isinstance(told, list) else [told]
         units = sum(each["CapacityUnits"] for each in all_told)
@@ -48,7 +48,8 @@ class Wire:
             self.read_units += max(units, self._least)
         else:
             self.write_units += units
-            self.writes += [f"{_table(each)} {each['CapacityUnits']:g}" for each in all_told]
+            kind = params.get("Item", {}).get("kind", {}).get("S", "")
+            self.writes += [f"{_table(each)} {each['CapacityUnits']:g} {kind}".strip() for each in all_told]
         found = sum(map(len, answer.get("Responses", {}).values())) + ("Item" in answer)
         self.items_read += answer.get("ScannedCount", found)
 
@@ -75,7 +76,7 @@ def watched() -> Iterator[Wire]:
         except ClientError:
             wire._refused(params)
             raise
-        wire._answered(operation, answer)
+        wire._answered(operation, params, answer)
         return answer
 
     # First: so an attempt counts before anything answers it or fails it.
