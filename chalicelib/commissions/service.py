@@ -31,7 +31,7 @@ from chalicelib.ledger import service as ledger
 from chalicelib.ledger.service import Places
 from chalicelib.levels import service as levels
 from chalicelib.orders import service as orders
-from chalicelib.orders.changes import Hint, hint_of
+from chalicelib.orders.changes import hint_of
 from chalicelib.orders.model import Facts, Order, OrderPlace
 from chalicelib.orders.rules import taken_back
 from chalicelib.programs import service as programs
@@ -45,9 +45,6 @@ STEPS_MAX: Final = 1_000
 """Decisions one call may write: more than 500 refunds, 100 attributions and their withdrawals ever need."""
 
 _PAGE: Final = 100
-
-_TIERS: Final = 3
-"""Whose profiles deciding may read: the seller's and two above."""
 
 _DAY_QUERIES_MAX: Final = 400
 """How many partitions of days one page of a program's commissions looks at."""
@@ -126,15 +123,7 @@ def foresee(records: Records) -> None:
         subjects = list(of_program)
         begun = tables.first_decisions(program_id, (subject.key for subject in subjects))
         hints = [hint_of(records[subject]) for subject in subjects if subject.key not in begun]
-        _foresee_openings(program_id, [hint for hint in hints if hint is not None])
-
-
-def _foresee_openings(program_id: str, hints: Sequence[Hint]) -> None:
-    catalog.foresee(program_id, {sku for hint in hints if hint.distributor_id for sku in hint.skus})
-    chain = {hint.distributor_id for hint in hints if hint.distributor_id}
-    for _ in range(_TIERS):
-        found = distributors.get_many(program_id, chain) if chain else {}
-        chain = {one.sponsor_id for one in found.values() if one.sponsor_id}
+        catalog.foresee(program_id, {sku for hint in hints if hint and hint.distributor_id for sku in hint.skus})
 
 
 def _caught_up(case: Case) -> bool:

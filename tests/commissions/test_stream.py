@@ -323,9 +323,9 @@ def test_what_a_batch_has_in_common_is_read_together(market: Market, stream: Str
         stream.deliver()
     assert len(market.journal("o-11")) == 1
     calls = Counter(meter.calls)
-    # In batches: journals, products, sellers, and twice their uplines.
-    assert (calls["PutItem"], calls["BatchGetItem"]) == (12 * 4, 5)
-    assert calls["GetItem"] <= 4
+    # In batches: journals and products. One by one, but each once: the program, the close, three people.
+    assert (calls["PutItem"], calls["BatchGetItem"]) == (12 * 4, 2)
+    assert calls["GetItem"] <= 6
 
 
 @pytest.mark.parametrize("damage", ["no image", "not told of an order", "not base 64", "not compressed", "too short"])
