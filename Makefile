@@ -16,7 +16,7 @@ run: $(READY) ## a cloud on this machine, the app deployed to it, real orders re
 	@$(PY) -m infra run $(if $(MONTHS),--months $(MONTHS))
 
 # Two halves that take as long, for two cores. In the first is what starts clouds and deploys to them.
-FIRST := tests/infra tests/journeys tests/accounts tests/payouts
+FIRST := tests/infra tests/journeys tests/accounts tests/payouts tests/withdrawals
 test: $(READY) ## every test and every guard
 	@mkdir -p .local; \
 	$(PY) -m pytest $(FIRST) > .local/first.log 2>&1 & first=$$!; \
