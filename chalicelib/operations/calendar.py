@@ -121,11 +121,9 @@ def _payouts(program: Program) -> Due | None:
 def _reconciliation(program: Program) -> Due:
     """Once, about all days that are due: what counts is that all is well now."""
     due = _next_day(program, Job.RECONCILIATION)
-    today = program.local_day(horizon(program))
-    if due.day >= today:
+    if due.day >= program.local_day(horizon(program)):
         return due
-    latest = today if due_at(program, Job.RECONCILIATION, today) <= horizon(program) else today - _DAY
-    day = max(due.day, latest)
+    day = max(due.day, _latest_due(program, Job.RECONCILIATION))
     return Due(Job.RECONCILIATION, day, due_at(program, Job.RECONCILIATION, day))
 
 
