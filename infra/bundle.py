@@ -28,6 +28,7 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 BOTOCORE_SERVICES = {"dynamodb", "kms", "s3", "sqs"}
 RUNS_LAMBDA_CODE = platform.system() == "Linux" and platform.machine() == "x86_64"
 _UNUSED = {"__pycache__", "bin", "tests", "pydantic/v1", "dateutil/zoneinfo", "urllib3/contrib/emscripten"}
+_TOOLS = {"pydantic/mypy.py", "dateutil/rrule.py"}
 _NO_USE_IN_LAMBDA = {".py", ".pyi", ".pyx", ".js"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -102,6 +103,8 @@ def _prune(site_packages: Path) -> None:
     unused += [path for name in _UNUSED for path in (site_packages / name, *site_packages.rglob(f"*/{name}"))]
     for path in unused:
         shutil.rmtree(path, ignore_errors=True)
+    for name in _TOOLS:
+        (site_packages / name).unlink(missing_ok=True)
     for about in site_packages.glob("*.dist-info"):
         told = (about / "METADATA").read_text().partition("\n\n")[0]  # some ask there for their own version
         shutil.rmtree(about)
@@ -126,4 +129,4 @@ def _add(package: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(name, _EPOCH)
     entry.external_attr = 0o644 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
-    package.writestr(entry, content)
+    package.writestr(entry, content, compresslevel=9)

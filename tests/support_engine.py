@@ -25,7 +25,7 @@ ENGINES = ["moto", LOCAL]
 PATIENCE_SECONDS = 30
 """DynamoDB Local on a busy machine may take longer than AWS: what the SDK sends again is to be the tests' doing."""
 
-WRITES = {"PutItem", "UpdateItem", "TransactWriteItems"}
+WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
 
 Json = dict[str, Any]
 Items = dict[Any, dict[Any, Any]]

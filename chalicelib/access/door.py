@@ -6,12 +6,11 @@ and `query` where it declares them; it calls one service function and shapes the
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
 from chalice.app import Blueprint, Request, Response
-from pydantic import BaseModel
+from msgspec import field
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.access import service
@@ -19,6 +18,7 @@ from chalicelib.access.model import Caller, Scope
 from chalicelib.shared import http, ids, log, pages
 from chalicelib.shared.errors import Code, DomainError, Forbidden, Invalid, Malformed, NotFound
 from chalicelib.shared.tables import code_of
+from chalicelib.shared.value import Value
 
 LETTERS: Final = {
     "P": Scope.PLATFORM,
@@ -35,8 +35,7 @@ _ID: Final = re.compile(ids.EXTERNAL_ID)
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value):
     """One request, let in."""
 
     caller: Caller
@@ -63,12 +62,11 @@ class Call:
             raise NotFound(Code.NOT_FOUND, f"There is no distributor {distributor_id}.")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value):
     """An answer whose status isn't the plain 200, or whose body isn't JSON."""
 
     status: int
-    body: BaseModel | str | bytes | None
+    body: http.Answer | str | bytes | None
     kind: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,8 +76,7 @@ class Reply:
         return cls(200, text, http.CSV, {} if next_cursor is None else {http.NEXT_CURSOR: next_cursor})
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Value):
     """What is known of a route: for the API document and for the tests that hold it to api.md."""
 
     method: str
@@ -87,7 +84,7 @@ class Route:
     scopes: frozenset[Scope]
     body: type[http.Body] | None
     query: type[http.Query] | None
-    answer: type[BaseModel] | None
+    answer: type[http.Answer] | None
     status: int
     summary: str
     takes: tuple[str, ...] = ()
@@ -99,7 +96,7 @@ class Route:
 ROUTES: Final[list[Route]] = []
 """Every route of the rooms that were imported."""
 
-View = Callable[..., BaseModel | Reply | None]
+View = Callable[..., http.Answer | Reply | None]
 _V = TypeVar("_V", bound=View)
 
 
@@ -137,7 +134,7 @@ class Routes:
         *,
         body: type[http.Body] | None = None,
         query: type[http.Query] | None = None,
-        answer: type[BaseModel] | None = None,
+        answer: type[http.Answer] | None = None,
         status: int = 200,
         takes: tuple[str, ...] = (),
         gives: tuple[str, ...] = (),

@@ -1,8 +1,9 @@
 """The nouns of access."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from chalicelib.shared.value import Value
 
 
 class Scope(StrEnum):
@@ -16,8 +17,7 @@ class Scope(StrEnum):
     """A session, not a key: one distributor's own things."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Value):
     """Who is calling: one named actor of one program, or the platform's (`program_id` None)."""
 
     actor: str
@@ -26,8 +26,7 @@ class Caller:
     distributor_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Value):
     """An API key as it is listed. Its secret is shown once, when it is made, and kept only as a hash."""
 
     key_id: str
@@ -37,16 +36,14 @@ class Key:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Value):
     """A distributor's short-lived token; shown once, kept as a hash."""
 
     token: str
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(Value):
     """What a person did, when, to what, and why."""
 
     at: datetime

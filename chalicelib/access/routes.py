@@ -1,8 +1,8 @@
 """Keys, the audit log, and what a key is."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from msgspec import UNSET, UnsetType
 
 from chalicelib.access import service
 from chalicelib.access.door import Call, Reply, Routes
@@ -34,11 +34,11 @@ class KeyAnswer(http.Answer):
     """A key; in lists and repeats without its secret."""
 
     key_id: str
-    secret: str | None = Field(default=None, exclude_if=lambda secret: secret is None)
     actor: str
     scope: Scope
     program_id: str | None
     created_at: http.Shown
+    secret: str | UnsetType = UNSET
 
 
 class AuditAnswer(http.Answer):
@@ -49,7 +49,7 @@ class AuditAnswer(http.Answer):
     action: str
     subject: str
     reason: str | None
-    detail: dict[str, object]
+    detail: dict[str, Any]
 
 
 @routes.get("/v1/me", "S O A D P", answer=MeAnswer)
@@ -71,7 +71,7 @@ def create_key(call: Call, body: KeyBody) -> Reply:
         wrong = FieldError("/program_id", "missing", "Every key but a platform key is of a program.")
         raise Invalid(Code.INVALID_REQUEST, wrong.message, [wrong])
     key, secret = service.create_key(call.caller, body.actor, scope, body.program_id, call.idempotency_key)
-    return Reply(201 if secret else 200, _key_answer(key, secret))
+    return Reply(201 if secret else 200, _key_answer(key, secret or UNSET))
 
 
 @routes.get("/v1/keys", "P", query=http.ListQuery, answer=http.Listed[KeyAnswer])
@@ -101,12 +101,12 @@ def list_audit(call: Call, query: http.ListQuery) -> http.Listed[AuditAnswer]:
     )
 
 
-def _key_answer(key: Key, secret: str | None = None) -> KeyAnswer:
+def _key_answer(key: Key, secret: str | UnsetType = UNSET) -> KeyAnswer:
     return KeyAnswer(
         key_id=key.key_id,
-        secret=secret,
         actor=key.actor,
         scope=key.scope,
         program_id=key.program_id,
         created_at=key.created_at,
+        secret=secret,
     )

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import secrets
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,6 +16,7 @@ from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, Conflict, Invalid, NotFound, Unauthorized
 from chalicelib.shared.tables import Check, Put, Refused, changed_meanwhile, page, transact
 from chalicelib.shared.tables import Key as Place
+from chalicelib.shared.value import Value
 
 SESSION_LIFE: Final = timedelta(minutes=15)
 _CACHE_SECONDS: Final = 30
@@ -26,8 +26,7 @@ _PLATFORM: Final = "@platform"
 _FIRST: Final = "@first"
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Value):
     secret_hash: str
     caller: Caller
     expires_at: int | None

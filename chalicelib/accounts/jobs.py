@@ -4,10 +4,11 @@ What a settlement books is named by distributor and day, so a part done twice, o
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Final
+
+from msgspec.structs import asdict
 
 from chalicelib.accounts import rules, service, tables
 from chalicelib.accounts.model import Sums
@@ -18,6 +19,7 @@ from chalicelib.ledger import service as ledger
 from chalicelib.programs.model import Program
 from chalicelib.shared import clock
 from chalicelib.shared.tables import Put, Refused, changed_meanwhile, transact
+from chalicelib.shared.value import Value
 
 AFTER_MIDNIGHT: Final = timedelta(hours=2)
 """How long after a day's first midnight it is settled: the money has to be available two hours later."""
@@ -30,8 +32,7 @@ Counts = Mapping[str, int]
 """How many were looked at, how many had something to book, and what that came to, in minor units."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settling:
+class Settling(Value):
     """The days `first` to `last`, settled by what was decided before `cutoff`: whoever repeats it goes by the same."""
 
     first: date
@@ -39,8 +40,7 @@ class Settling:
     cutoff: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Value):
     """That a day can be settled from `at` on."""
 
     day: date

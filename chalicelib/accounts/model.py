@@ -1,16 +1,17 @@
 """The nouns of accounts: where a distributor's money stands, what moves it, and what people correct by hand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from msgspec.structs import fields, replace
+
 from chalicelib.ledger.model import Account, Kind
+from chalicelib.shared.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Value):
     """Where a distributor's money stands, in minor units.
 
     `accrued_minor` is what was accrued less what was clawed back while pending, `released_minor` what of it became
@@ -61,8 +62,7 @@ _MOVABLE: Final[Mapping[Account, str]] = {
 """Which amount of a balance each account is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Value):
     """Money of a withdrawal that moves at once from one of a distributor's accounts to another."""
 
     kind: Kind
@@ -71,8 +71,7 @@ class Move:
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(Value):
     """What entries come to, in minor units."""
 
     accrued_minor: int = 0
@@ -113,8 +112,7 @@ class AdjustmentStatus(StrEnum):
     APPROVED = "approved"
 
 
-@dataclass(frozen=True, slots=True)
-class Adjustment:
+class Adjustment(Value):
     """Money that an operator adds to a distributor's account, or takes from it, once another one approves."""
 
     adjustment_id: str
@@ -134,8 +132,7 @@ class Adjustment:
     """The midnight whose settlement books it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdjustmentFilter:
+class AdjustmentFilter(Value):
     """Which adjustments a list shows; None: all."""
 
     status: AdjustmentStatus | None = None

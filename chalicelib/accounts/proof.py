@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.accounts import rules, service
@@ -13,12 +12,12 @@ from chalicelib.ledger import service as ledger
 from chalicelib.ledger.model import Account, Entry
 from chalicelib.ledger.proof import Difference
 from chalicelib.programs.model import Program
+from chalicelib.shared.value import Value
 
 _TRIES: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(Value):
     """An account as it was read at one moment: all its entries, its balance, and what doesn't fit."""
 
     entries: Sequence[Entry]

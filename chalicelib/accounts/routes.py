@@ -14,7 +14,7 @@ from chalicelib.ledger.model import Entry, Kind
 from chalicelib.ledger.service import Settled
 from chalicelib.programs import service as programs
 from chalicelib.shared import clock, http, money, pages
-from chalicelib.shared.errors import Code, FieldError, Invalid
+from chalicelib.shared.errors import Code, FieldError, Invalid, pointer
 
 routes = Routes(__name__)
 
@@ -138,7 +138,7 @@ def export_statement(call: Call, query: StatementExportQuery) -> Reply:
     """A statement as a table (CSV) of up to 2,000 lines; `X-Next-Cursor` is where it goes on."""
     distributor_id = query.distributor_id or call.caller.distributor_id
     if distributor_id is None:
-        wrong = FieldError(http.pointer("distributor_id"), Code.INVALID_REQUEST, "Say whose statement.")
+        wrong = FieldError(pointer("distributor_id"), Code.INVALID_REQUEST, "Say whose statement.")
         raise Invalid(Code.INVALID_REQUEST, wrong.message, [wrong])
     call.own(distributor_id)
     program = programs.get(call.program_id)

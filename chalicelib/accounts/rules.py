@@ -6,9 +6,10 @@ same in sum.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.accounts.model import Balance, Days, Sums
 from chalicelib.ledger.model import Account, Entry, Kind

@@ -1,10 +1,11 @@
 """Accounts: where a distributor's money stands, its statement, moves of withdrawals, adjustments by people."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.access import service as access
 from chalicelib.access.model import Caller
@@ -25,9 +26,10 @@ from chalicelib.ledger import service as ledger
 from chalicelib.ledger.model import Account, Entry, Kind
 from chalicelib.ledger.service import Holder, Places, Settled
 from chalicelib.programs.model import Program
-from chalicelib.shared import clock, http, ids
-from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
+from chalicelib.shared import clock, ids
+from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound, pointer
 from chalicelib.shared.tables import Key, Put, Refused, Table, changed_meanwhile, page, transact
+from chalicelib.shared.value import Value
 
 KEYS_KEPT: Final = timedelta(hours=24)
 """How long an account knows an Idempotency-Key, by the program's clock."""
@@ -39,8 +41,7 @@ _DIGITS: Final = 24
 _DAY: Final = timedelta(days=1)
 
 
-@dataclass(slots=True)
-class OpenAccount:
+class OpenAccount(Value):
     """A distributor's account as it stands now, read consistently, to be moved once, in one transaction.
 
     If that is refused somebody else moved it meanwhile: open it again.
@@ -121,8 +122,7 @@ def balance(program: Program, distributor: Distributor) -> Balance:
     return rules.as_of_now(stands, entries, booked, program.timezone)
 
 
-@dataclass(frozen=True, slots=True)
-class StatementPlace:
+class StatementPlace(Value):
     """Where a statement goes on: as it was settled when it began, and as it began. So it sums, whatever comes since."""
 
     settled: Settled | None
@@ -164,7 +164,7 @@ def request_adjustment(
     Raises Invalid `unknown_distributor`, Conflict `exists_with_different_content`, `changed_meanwhile`.
     """
     if distributors.find(program.program_id, distributor_id) is None:
-        wrong = FieldError(http.pointer("distributor_id"), Code.UNKNOWN_DISTRIBUTOR, "There is no such distributor.")
+        wrong = FieldError(pointer("distributor_id"), Code.UNKNOWN_DISTRIBUTOR, "There is no such distributor.")
         raise Invalid(Code.UNKNOWN_DISTRIBUTOR, wrong.message, [wrong])
     wanted = _Wanted(AdjustmentKind.CORRECTION, distributor_id, reason, idempotency_key)
     return _request(caller, program, wanted, str(amount_minor), lambda: amount_minor)
@@ -221,8 +221,7 @@ def list_adjustments(
     return [item.adjustment() for item in items], further
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(Value):
     kind: AdjustmentKind
     distributor_id: str
     reason: str

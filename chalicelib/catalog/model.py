@@ -1,8 +1,9 @@
 """The nouns of the catalog."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from chalicelib.shared.value import Value
 
 
 class RuleMode(StrEnum):
@@ -13,8 +14,7 @@ class RuleMode(StrEnum):
     AT_MOST = "at_most"
 
 
-@dataclass(frozen=True, slots=True)
-class ProductRule:
+class ProductRule(Value):
     """What a sku earns from `effective_at` on: base x `rate_bp` + `fixed_minor` a unit."""
 
     sku: str
@@ -31,8 +31,7 @@ class ProductRule:
         return self.eligible and (self.tracks is None or track in self.tracks)
 
 
-@dataclass(frozen=True, slots=True)
-class NoRule:
+class NoRule(Value):
     """That a sku has no rule of its own from `effective_at` on."""
 
     effective_at: datetime
@@ -41,16 +40,14 @@ class NoRule:
 Version = ProductRule | NoRule
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Value):
     """A sku's versions, in the order in which they were told."""
 
     sku: str
     versions: tuple[Version, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Coupon:
+class Coupon(Value):
     """A coupon code, upper case, and whose it is now."""
 
     code: str

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from msgspec.structs import asdict
 from pydantic import Field
 
 from chalicelib.access.door import Call, Reply, Routes
@@ -82,7 +83,7 @@ def show_product(call: Call, sku: str) -> ProductHistoryAnswer:
     """A product's rule and its versions."""
     rule, product = service.product(programs.get(call.program_id), sku)
     versions = [_version(version) for version in product.versions]
-    return ProductHistoryAnswer(**dict(_product(rule)), versions=versions)
+    return ProductHistoryAnswer(**asdict(_product(rule)), versions=versions)
 
 
 @routes.get("/v1/products", "O S A", query=http.ListQuery, answer=http.Listed[ProductAnswer])

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -14,15 +13,15 @@ from chalicelib.catalog.tables import CouponItem, ListedItem, ProductItem
 from chalicelib.distributors import service as distributors
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
-from chalicelib.shared import clock, http, ids
-from chalicelib.shared.errors import Code, FieldError, Invalid, NotFound
+from chalicelib.shared import clock, ids
+from chalicelib.shared.errors import Code, FieldError, Invalid, NotFound, pointer
 from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, page, transact
+from chalicelib.shared.value import Value
 
 _COUPON: Final = re.compile(ids.EXTERNAL_ID)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Value):
     """What an operator tells of a product; `effective_at` None: at once."""
 
     mode: RuleMode
@@ -107,7 +106,7 @@ def set_coupon(caller: Caller, program: Program, code: str, distributor_id: str)
     Raises Invalid `unknown_distributor`, Conflict `too_many_changes`, `changed_meanwhile`.
     """
     if distributors.find(program.program_id, distributor_id) is None:
-        wrong = FieldError(http.pointer("distributor_id"), Code.UNKNOWN_DISTRIBUTOR, "There is no such distributor.")
+        wrong = FieldError(pointer("distributor_id"), Code.UNKNOWN_DISTRIBUTOR, "There is no such distributor.")
         raise Invalid(Code.UNKNOWN_DISTRIBUTOR, wrong.message, [wrong])
     item = _coupon(program.program_id, code) or CouponItem(program.program_id, _coupon_key(code))
     owner = rules.owner_at(item.history(), program.now())
@@ -204,7 +203,7 @@ def _refuse_unknown_tracks(program: Program, rule: ProductRule) -> None:
         return  # before its first plan a program has no tracks to be held to
     known = programs.plan_at(program, program.now()).plan.tracks
     wrong = [
-        FieldError(http.pointer("tracks", i), Code.UNKNOWN_TRACK, f"The plan in force has no track {track}.")
+        FieldError(pointer("tracks", i), Code.UNKNOWN_TRACK, f"The plan in force has no track {track}.")
         for i, track in enumerate(rule.tracks)
         if track not in known
     ]

@@ -5,7 +5,6 @@ An order that can't be processed is put aside, or was by the stream: it doesn't 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.commissions import proof, service
@@ -15,6 +14,7 @@ from chalicelib.orders.changes import SOURCE
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import log, quarantine, streams
 from chalicelib.shared.streams import Records, Subject
+from chalicelib.shared.value import Value
 
 
 def catch_up(program: Program, paid: list[str], on_loss: Callable[[], None]) -> None:
@@ -45,8 +45,7 @@ def judge_again(program: Program, paid: list[str]) -> None:
     _decide(program, paid)
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Value):
     """What came of a sweep: the orders that were healed, and what differs nevertheless."""
 
     healed: Sequence[str]

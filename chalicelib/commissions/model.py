@@ -5,12 +5,12 @@ those after it change only targets, as refunds come and the hold begins.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from chalicelib.catalog.model import RuleMode
 from chalicelib.referrals.model import Reason
+from chalicelib.shared.value import Value
 
 
 class Cause(StrEnum):
@@ -36,8 +36,7 @@ class CommissionStatus(StrEnum):
     """Never accrued anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProductTerms:
+class ProductTerms(Value):
     """A product's rule as it was when the order was paid."""
 
     mode: RuleMode
@@ -45,8 +44,7 @@ class ProductTerms:
     fixed_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Beneficiary:
+class Beneficiary(Value):
     """One of the chain: the seller (tier 1) or an upline. `reason`: why it can't be paid, None if it can."""
 
     tier: int
@@ -55,8 +53,7 @@ class Beneficiary:
     reason: Reason | None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Value):
     """What an order is judged by, read once and frozen: plan version, the seller's track, chain, product rules."""
 
     plan_version: int
@@ -70,8 +67,7 @@ class Snapshot:
     """Skus that aren't eligible, or not for this track: their lines count for nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Value):
     """Entry `n` of an order's journal: what should be booked from now on, and by how much that differs from before."""
 
     n: int
@@ -126,8 +122,7 @@ class Decision:
 Journal = Sequence[Decision]
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Value):
     """One line's part of a tier's commission. `exact`: ten-thousandths of a minor unit, before the floor."""
 
     line_id: str
@@ -139,8 +134,7 @@ class Share:
     exact: int
 
 
-@dataclass(frozen=True, slots=True)
-class TierTarget:
+class TierTarget(Value):
     """What one tier should get of an order, and how that comes about."""
 
     tier: int
@@ -149,8 +143,7 @@ class TierTarget:
     shares: tuple[Share, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Value):
     """What should be booked for an order."""
 
     base_minor: int
@@ -167,8 +160,7 @@ class Target:
         return 1 if self.base_minor else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Commission:
+class Commission(Value):
     """One order's commission of one tier for one beneficiary, as it stands."""
 
     order_id: str

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -24,6 +23,7 @@ from chalicelib.orders.model import Facts
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import quarantine, streams
 from chalicelib.shared.streams import Aside, Record, Subject
+from chalicelib.shared.value import Value
 
 _FRESH: Final = timedelta(minutes=10)
 """What a live program was told so lately may still be on its way through the stream."""
@@ -33,8 +33,7 @@ _KEPT_WITHIN: Final = timedelta(minutes=1)
 not have known it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unlike:
+class Unlike(Value):
     """An order that isn't as its facts say: what differs, and what is to be decided of it next (None: nothing)."""
 
     order_id: str

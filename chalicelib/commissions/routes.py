@@ -4,6 +4,7 @@ import re
 from functools import partial
 from typing import Annotated, Any
 
+from msgspec.structs import asdict
 from pydantic import Field
 
 from chalicelib.access.door import Call, Reply, Routes
@@ -181,9 +182,7 @@ def show_commission(call: Call, commission_id: str) -> CommissionDetailAnswer:
     explained = service.explain(programs.get(call.program_id), order_id)
     row = service.named(explained.commissions, tier, distributor_id)
     return CommissionDetailAnswer(
-        **_commission(row).model_dump(exclude={"paid_at", "available_at"}),
-        paid_at=row.paid_at,
-        available_at=row.available_at,
+        **asdict(_commission(row)),
         derivation=_explanation(explained),
     )
 

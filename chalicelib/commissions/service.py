@@ -5,11 +5,12 @@ called. Each write has a key from its cause, so two workers, a crash or a replay
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.catalog import service as catalog
 from chalicelib.commissions import tables
@@ -40,6 +41,7 @@ from chalicelib.referrals.model import Attribution, Reason
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, NotFound
 from chalicelib.shared.streams import Records, Subject
+from chalicelib.shared.value import Value
 
 STEPS_MAX: Final = 1_000
 """Decisions one call may write: more than 500 refunds, 100 attributions and their withdrawals ever need."""
@@ -50,8 +52,7 @@ _DAY_QUERIES_MAX: Final = 400
 """How many partitions of days one page of a program's commissions looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Value):
     """Which commissions a list shows: by status, and paid from `since` until before `until`. None: all."""
 
     status: CommissionStatus | None = None
@@ -67,8 +68,7 @@ class Wanted:
         return self.status in (None, row.status) and self.spans(row.paid_at)
 
 
-@dataclass(frozen=True, slots=True)
-class DayPlace:
+class DayPlace(Value):
     """Where a list of a program's commissions goes on: at a day, a place in it, and rows into the next order."""
 
     day: date
@@ -76,8 +76,7 @@ class DayPlace:
     skip: int
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Value):
     """Why an order pays what it pays, or nobody: everything the answer is made of."""
 
     order: Order
@@ -119,7 +118,8 @@ def decide_one(order: Subject) -> None:
 
 def foresee(records: Records) -> None:
     """Within `tables.reading_once`: read with few calls what deciding a batch's orders will ask one by one."""
-    for program_id, of_program in groupby(sorted(records), key=attrgetter("program_id")):
+    of_programs = attrgetter("program_id")
+    for program_id, of_program in groupby(sorted(records, key=of_programs), key=of_programs):
         subjects = list(of_program)
         begun = tables.first_decisions(program_id, (subject.key for subject in subjects))
         hints = [hint_of(records[subject]) for subject in subjects if subject.key not in begun]

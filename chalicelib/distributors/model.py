@@ -1,9 +1,12 @@
 """The nouns of distributors."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import field
+
+from chalicelib.shared.value import Value
 
 
 class Status(StrEnum):
@@ -26,8 +29,7 @@ class Action(StrEnum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(Value):
     """What one who wants to take part tells. `track` None: the invitation's, else `default`."""
 
     user_id: str
@@ -39,8 +41,7 @@ class Application:
     evidence: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Distributor:
+class Distributor(Value):
     """One who takes part. Status and sponsor are kept with their history, so that they can be told as of any time."""
 
     program_id: str
@@ -83,8 +84,7 @@ class Distributor:
         return next((sponsor for since, sponsor in reversed(self.sponsors) if since <= at), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Value):
     """Which distributors a list shows; None: all. `text` is looked for in name, user id and code."""
 
     status: Status | None = None
@@ -92,8 +92,7 @@ class Wanted:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(Value):
     """Lets one person join a track at once. `text` is shown once, when it is made; kept is only its hash."""
 
     text: str | None

@@ -1,8 +1,11 @@
 """Distributors: applications, approval, sponsors, invitations, sessions."""
 
 import json
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 from pydantic import AfterValidator, Field, model_validator
 
 from chalicelib.access.door import Call, Reply, Routes
@@ -37,7 +40,7 @@ class ApplicationBody(http.Body):
     track: http.Text | None = None
     sponsor_code: http.Text | None = None
     invitation: http.Text | None = None
-    contact: ContactBody = ContactBody()
+    contact: ContactBody = Field(default_factory=ContactBody)
     evidence: Annotated[http.Metadata, AfterValidator(_small)] = Field(default_factory=dict)
 
 
@@ -100,8 +103,8 @@ class DistributorAnswer(http.Answer):
     sponsor_id: str | None
     joined_at: http.Shown | None
     created_at: http.Shown
-    contact: dict[str, str] | None = Field(default=None, exclude_if=lambda contact: contact is None)
-    evidence: http.Metadata | None = Field(default=None, exclude_if=lambda evidence: evidence is None)
+    contact: Mapping[str, str] | UnsetType = UNSET
+    evidence: Mapping[str, Any] | UnsetType = UNSET
 
 
 class DownlineAnswer(http.Answer):
@@ -261,7 +264,7 @@ def shown(call: Call, distributor: Distributor) -> DistributorAnswer:
     answer = _answer(distributor)
     if call.caller.scope is Scope.STOREFRONT:
         return answer
-    return answer.model_copy(update={"contact": distributor.contact, "evidence": distributor.evidence})
+    return replace(answer, contact=distributor.contact, evidence=distributor.evidence)
 
 
 def _answer(distributor: Distributor) -> DistributorAnswer:

@@ -3,10 +3,11 @@
 import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
+
+from msgspec.structs import asdict, replace
 
 from chalicelib.access import service as access
 from chalicelib.access.model import Caller, Session
@@ -16,9 +17,10 @@ from chalicelib.distributors.tables import ClaimItem, InvitationItem, ProfileIte
 from chalicelib.ledger.service import Holder
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import EntryMode, Program, Track
-from chalicelib.shared import clock, http, ids, repeats
-from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
+from chalicelib.shared import clock, ids, repeats
+from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound, pointer
 from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, page, read_once, transact
+from chalicelib.shared.value import Value
 
 DEFAULT_TRACK: Final = "default"
 CHAIN_MAX: Final = 1_000
@@ -362,8 +364,7 @@ def _refuse_loop(profile: ProfileItem, sponsor_id: str | None) -> None:
     raise Conflict(Code.SPONSOR_CHAIN_TOO_LONG, f"More than {CHAIN_MAX} sponsors stand above one another here.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Admission:
+class _Admission(Value):
     track: str
     status: Status
     sponsor_id: str | None
@@ -493,4 +494,4 @@ def _hash(*parts: str) -> str:
 
 
 def _wrong(field: str, code: Code, message: str) -> Invalid:
-    return Invalid(code, message, [FieldError(http.pointer(field), code, message)])
+    return Invalid(code, message, [FieldError(pointer(field), code, message)])

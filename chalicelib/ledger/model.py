@@ -1,14 +1,13 @@
 """An entry is a transfer (as in TigerBeetle): one debit account, one credit account, an amount, a kind, a cause."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from chalicelib.shared import ids
+from chalicelib.shared.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Value):
     """What counted: bases in minor units, and orders. Either may be negative: what comes back counts on its own day."""
 
     sales_minor: int = 0
@@ -59,8 +58,7 @@ class Kind(StrEnum):
         return self in (Kind.HOLD, Kind.UNHOLD, Kind.PAYOUT, Kind.RETURN)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value):
     """One immutable transfer of one distributor's money, named by its cause: what it is about, step `n`, tier and kind.
 
     `amount_minor` is never negative. Tier 1 carries what volumes are summed of: the change of the order's base in

@@ -1,15 +1,14 @@
 """Proving the books: what should be there, held against what is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chalicelib.ledger import tables
 from chalicelib.ledger.model import Entry
 from chalicelib.ledger.tables import EntryItem
+from chalicelib.shared.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Value):
     """That something isn't as it should be: of what kind, about what, and both amounts in minor units.
 
     `about` is the order, if the id doesn't tell it.
@@ -22,8 +21,7 @@ class Difference:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unlike:
+class Unlike(Value):
     """An entry that isn't stored as it should be; `found_minor` None: it isn't stored at all."""
 
     entry: Entry

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
@@ -13,6 +12,7 @@ from chalicelib.ledger.model import Entry, Kind, Volume
 from chalicelib.ledger.tables import BOOKED, RELEASED, TAKEN_BACK, WITHDRAWN, EntryItem
 from chalicelib.shared import clock, log
 from chalicelib.shared.tables import Key, Put, merged_page, page
+from chalicelib.shared.value import Value
 
 Places = dict[str, Key]
 
@@ -23,8 +23,7 @@ _END: Final = "~"
 """Sorts after every time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Value):
     """Whose entries: a distributor's in a currency, over how many shards."""
 
     program_id: str
@@ -82,8 +81,7 @@ def _refuse_other(stored: EntryItem, item: EntryItem) -> None:
         raise DivergentReplay(f"{item.sk} of {item.pk} was posted with other content before")
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Value):
     """What of an account is settled: the entries whose money moves before `until`, decided before `cutoff`."""
 
     until: datetime

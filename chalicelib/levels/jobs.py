@@ -4,7 +4,6 @@ What a part puts is named by distributor and day, so a part done twice, or by tw
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from chalicelib.levels.tables import CloseItem, PartItem, StandingItem
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import clock, log
+from chalicelib.shared.value import Value
 
 LIVE_MARGIN: Final = timedelta(minutes=5)
 """How long after its instant a live program closes: what was told before it is stored and decided by then."""
@@ -27,8 +27,7 @@ Counts = Mapping[str, Any]
 """How many were looked at, rose, fell and were given a rank, and which ranks somebody has, by track."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Value):
     """The days `first` to `last`, whose ranks are decided by what was decided of orders before `cutoff`.
 
     So whoever repeats it, however late, finds the same.
@@ -39,8 +38,7 @@ class Closing:
     cutoff: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Value):
     """That the ranks of `day` can be decided from `at` on."""
 
     day: date

@@ -4,12 +4,14 @@ A distributor's standing on a day is its rank, the misses that count against it,
 is decided from. Volumes of the room are in the measure of the track: minor units, or orders.
 """
 
-from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
+from msgspec.structs import replace
+
 from chalicelib.ledger.model import Volume
 from chalicelib.programs.model import Level, Measure, Track
+from chalicelib.shared.value import Value
 
 NOTHING = Volume()
 
@@ -30,8 +32,7 @@ def first_of_month(day: date) -> date:
     return day.replace(day=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Value):
     """A rank given by hand; it holds from the midnight that begins `day`, the day after the one it was given on."""
 
     day: date
@@ -45,8 +46,7 @@ class Grant:
         return first_of_month(date.fromordinal(self.day.toordinal() - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(Value):
     """What counted up to the day before a standing's: in that day's month, in all, and since the last lowering."""
 
     month: date
@@ -90,8 +90,7 @@ def measured(volume: Volume, measure: Measure) -> int:
     return volume.sales_minor if measure in (Measure.MONTHLY_SALES, Measure.LIFETIME_SALES) else volume.orders
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Value):
     """How a distributor stands on `day`: decided from what counted up to the day before. Once decided, never changed.
 
     `volume` is what was compared with `target`; both 0 where nothing was.
@@ -132,8 +131,7 @@ class Standing:
         return replace(self, day=day, sums=sums, from_rank=self.rank, cause=None, reason=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Value):
     """What a rank is decided by: a track, as the plan in force when the day before ended has it."""
 
     plan_version: int
@@ -147,16 +145,14 @@ class Terms:
         return len(self.track_then.levels)
 
 
-@dataclass(frozen=True, slots=True)
-class Rank:
+class Rank(Value):
     """The rank an order is judged with; not `decided`: as the facts so far give it."""
 
     rank: int
     decided: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Value):
     """Where a distributor stands today, and what it takes to rise or not to fall."""
 
     day: date
@@ -187,8 +183,7 @@ class Outcome(StrEnum):
     """The month would be missed, without falling yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Value):
     """What would come of what is known now: on `day`, from one rank to another, with the misses that stand now."""
 
     distributor_id: str

@@ -4,9 +4,10 @@ Pure. Source: docs/plan.md, "Levels: rocket up, snail down".
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.distributors.model import Distributor, Status
 from chalicelib.ledger.model import Volume
@@ -22,12 +23,12 @@ from chalicelib.levels.model import (
     first_of_month,
 )
 from chalicelib.programs.model import Level, Program, Track
+from chalicelib.shared.value import Value
 
 NEXT_DAY: Final = "next_day"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Value):
     """Everything about one distributor that its ranks are decided from, besides the standing it starts with."""
 
     terms: Callable[[date], Terms | None]

@@ -1,7 +1,6 @@
 """Which rank a distributor has on a day, decided or as far as is known; ranks given by hand; what is to come."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import islice
@@ -17,9 +16,10 @@ from chalicelib.levels.model import Forecast, Grant, Progress, Rank, Standing, T
 from chalicelib.levels.tables import CloseItem, GrantItem, StandingItem
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Mode, Program, Track
-from chalicelib.shared import clock, http, ids, repeats
-from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid
+from chalicelib.shared import clock, ids, repeats
+from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, pointer
 from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, merged_page, page, read_once, transact
+from chalicelib.shared.value import Value
 
 PREVIEWED_MAX: Final = 100
 """How many distributors one page of a preview looks at."""
@@ -32,32 +32,28 @@ _ATTEMPTS: Final = 3
 _DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """A standing that belongs in the list of changes, and whose it is."""
 
     distributor_id: str
     standing: Standing
 
 
-@dataclass(frozen=True, slots=True)
-class MonthPlace:
+class MonthPlace(Value):
     """Where the list of all changes goes on: in a month, at a place of it."""
 
     month: date
     places: dict[str, Key]
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Value):
     """A day whose ranks are decided for everybody, by what was decided before `cutoff`; None: everybody's first day."""
 
     day: date
     cutoff: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Value):
     """What is known of one distributor: the last standing that is decided, and the case for the days after it."""
 
     standing: Standing
@@ -187,7 +183,7 @@ def give(
     track = programs.plan_at(program, now).plan.tracks[distributor.track]
     if rank > len(track.levels):
         words = f"The track {distributor.track} has ranks 1 to {len(track.levels)}."
-        raise Invalid(Code.UNKNOWN_RANK, words, [FieldError(http.pointer("rank"), Code.UNKNOWN_RANK, words)])
+        raise Invalid(Code.UNKNOWN_RANK, words, [FieldError(pointer("rank"), Code.UNKNOWN_RANK, words)])
     grant = Grant(program.local_day(now) + _DAY, rank, reason, caller.actor)
     programs.hold_rank(program.program_id, distributor.track, rank, grant.day)
     for _ in range(_ATTEMPTS):

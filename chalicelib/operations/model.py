@@ -1,10 +1,11 @@
 """The nouns of operations: jobs, when they are due, and runs of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
+
+from chalicelib.shared.value import Value
 
 
 class Job(StrEnum):
@@ -36,8 +37,7 @@ class Phase(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Value):
     """That a job, about a day and perhaps the days after it, can be done from `at` on."""
 
     job: Job
@@ -45,8 +45,7 @@ class Due:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Value):
     """One run of a job for a program, about the days `first` to `last`.
 
     `due_at` is by the program's clock; the other instants are real.
@@ -63,8 +62,7 @@ class Run:
     counts: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(Value):
     """What holding everything against everything has found: at most 100 differences, and how many there are.
 
     `totals_minor`: where all money that was ever accrued is, by account; they come to zero.

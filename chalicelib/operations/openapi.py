@@ -6,26 +6,27 @@ Source: https://spec.openapis.org/oas/v3.1.0
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+import msgspec
+from pydantic.json_schema import models_json_schema
 
 from chalicelib.access.door import Route
 from chalicelib.access.model import Scope
 from chalicelib.shared.http import Problem
+from chalicelib.shared.value import Value
 from chalicelib.shared.version import VERSION
 
 Json = dict[str, Any]
 
 _REF: Final = "#/components/schemas/"
+_LISTED: Final = re.compile(r"Listed[_\[](\w+?)[_\]](?=\")")
+_OF_A_ROOM: Final = re.compile(r"chalicelib(?:\.|__)([a-z]+)(?:\.|__)[a-z]+(?:\.|__)(\w+)")
 _PATH_ID: Final = re.compile(r"{(\w+)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Value):
     """Routes that are read together: those whose path begins with one of `begins`."""
 
     name: str
@@ -94,14 +95,6 @@ repeated: by their own id, or by an `Idempotency-Key`. Lists take `limit` and `c
 problem (RFC 9457) with a stable `code`."""
 
 
-class _Schemas(GenerateJsonSchema):
-    """Names a page of a list `KeyAnswerList`, where pydantic would say `Listed_KeyAnswer_`."""
-
-    def normalize_name(self, name: str) -> str:
-        """pydantic's hook for a model's name."""
-        return super().normalize_name(re.sub(r"^Listed\[(.+)\]$", r"\1List", name))
-
-
 def group_of(route: Route) -> Group:
     """The group a route is told in. Raises LookupError for a path that no group begins with."""
     first = route.path.removeprefix("/v1").split("/")[1]
@@ -120,7 +113,7 @@ def text(routes: tuple[Route, ...]) -> str:
 def document(routes: Sequence[Route]) -> Json:
     """The OpenAPI document of these routes."""
     names, schemas = _schemas(routes)
-    queries = {query: schemas.pop(_name(names[query, "validation"])) for query in {r.query for r in routes if r.query}}
+    queries = {query: schemas.pop(_name(names[query])) for query in {r.query for r in routes if r.query}}
     paths: dict[str, Json] = {}
     for route in sorted(routes, key=_place):
         parameters = _parameters(route, queries[route.query] if route.query else {})
@@ -156,17 +149,34 @@ def _name(ref: Json) -> str:
     return str(ref["$ref"]).removeprefix(_REF)
 
 
-_Named = Mapping[tuple[Any, JsonSchemaMode], Json]
+_Named = Mapping[Any, Json]
+"""A reference to the schema of each type."""
 
 
 def _schemas(routes: Sequence[Route]) -> tuple[_Named, Json]:
-    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
-    for route in routes:
-        models += [(model, "validation") for model in (route.body, route.query) if model is not None]
-        models += [(route.answer, "serialization")] if route.answer is not None else []
-    unique = list(dict.fromkeys(models))
-    names, definitions = models_json_schema(unique, ref_template=_REF + "{model}", schema_generator=_Schemas)
-    return names, definitions["$defs"]
+    """What is read is told by pydantic, what is answered by msgspec. Both tell enums; pydantic in our order.
+
+    Raises ValueError if one name would mean two things.
+    """
+    read = list(dict.fromkeys(model for route in routes for model in (route.body, route.query) if model is not None))
+    given = list(dict.fromkeys([Problem, *(route.answer for route in routes if route.answer is not None)]))
+    bodies, taken = models_json_schema([(model, "validation") for model in read], ref_template=_REF + "{model}")
+    answers, told = msgspec.json.schema_components(given, ref_template=_REF + "{name}")
+    names = {model: bodies[model, "validation"] for model in read} | dict(zip(given, answers, strict=True))
+    asked, shown = _plainly(taken["$defs"]), _plainly(told)
+    if mixed := [name for name in asked.keys() & shown if _choices(asked[name]) != _choices(shown[name])]:
+        raise ValueError(f"Two things have one name: {', '.join(mixed)}")
+    return {kind: _plainly(ref) for kind, ref in names.items()}, shown | asked
+
+
+def _plainly(schema: Any) -> Any:
+    """With names as people give them: `KeyAnswerList` for `Listed[KeyAnswer]`, `WithdrawalsStatus` for a room's own."""
+    text = _LISTED.sub(r"\1List", json.dumps(schema))
+    return json.loads(_OF_A_ROOM.sub(lambda named: named[1].title() + named[2], text))
+
+
+def _choices(schema: Json) -> list[str] | None:
+    return sorted(schema["enum"]) if "enum" in schema else None
 
 
 def _operation(route: Route, parameters: list[Json], names: _Named) -> Json:
@@ -181,7 +191,7 @@ def _operation(route: Route, parameters: list[Json], names: _Named) -> Json:
         "responses": _responses(route, names),
     }
     if route.body is not None:
-        schema = names[route.body, "validation"]
+        schema = names[route.body]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     elif route.takes:
         operation["requestBody"] = {"required": True, "content": _files(route.takes)}
@@ -222,7 +232,7 @@ def _responses(route: Route, names: _Named) -> Json:
 def _success(route: Route, names: _Named, words: str) -> Json:
     response: Json = {"description": words, "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}}
     if route.answer is not None:
-        response["content"] = {"application/json": {"schema": names[route.answer, "serialization"]}}
+        response["content"] = {"application/json": {"schema": names[route.answer]}}
     elif route.gives:
         response["content"] = _files(route.gives)
     elif route.status not in (202, 204):

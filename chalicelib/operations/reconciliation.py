@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import chain, islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from chalicelib.accounts import proof as accounts
 from chalicelib.commissions import jobs as commissions
@@ -26,6 +26,7 @@ from chalicelib.orders import service as orders
 from chalicelib.programs.model import Program
 from chalicelib.shared import clock, log, queue
 from chalicelib.shared.errors import Code, NotFound
+from chalicelib.shared.value import Value
 from chalicelib.withdrawals import proof as withdrawals
 
 LISTED_MAX: Final = 100
@@ -35,11 +36,16 @@ _AGAIN: Final = timedelta(days=3)
 """How many days before the last reconciliation the daily one looks at again; and before the last green one, at what
 was told, if the stream has lost something.
 """
+_SEARCHED_ON: Final = 1
+"""On Mondays it looks at all that was told for a week, even if nothing looks lost: of facts of old orders there is no
+other sign.
+"""
+_WEEK: Final = timedelta(days=7)
 _ORDERS, _TOLD, _ACCOUNTS, _DONE = "orders", "told", "accounts", "done"
 _AT_ONCE: Final = 25
 
 
-class Step(NamedTuple):
+class Step(Value):
     """A step of a proof: at what it has looked, how much of it there was so far, and what differs."""
 
     stage: str
@@ -61,6 +67,8 @@ def due(program: Program, at: datetime) -> ReportItem:
     if report is None:
         since = _looked_at_since(program.program_id)
         report = tables.new_report(program.program_id, name, None if since is None else since.isoformat(), _ORDERS)
+        if since is not None and program.local_day(at).isoweekday() == _SEARCHED_ON:
+            report.told_since = min(told_since(program), clock.stored(at - _WEEK - _AGAIN))
         report.replace()
     return report
 

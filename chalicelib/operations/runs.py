@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -22,6 +21,7 @@ from chalicelib.orders import service as orders
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
 from chalicelib.shared import clock, log, queue
+from chalicelib.shared.value import Value
 from chalicelib.withdrawals import jobs as withdrawals
 
 STALE: Final = timedelta(minutes=10)
@@ -30,8 +30,7 @@ STALE: Final = timedelta(minutes=10)
 _DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(Value):
     """A job that goes from distributor to distributor, in parts that many workers do at once."""
 
     about: Callable[[date, date, datetime], Any]

@@ -4,18 +4,19 @@ import json
 import zlib
 from base64 import b64decode
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from chalice.app import DynamoDBRecord
 
 from chalicelib.orders.tables import ids_of
 from chalicelib.shared.streams import Subject
+from chalicelib.shared.value import Value
 
 SOURCE: Final = "orders"
 """By which name records of this stream are told of and put aside."""
 
 
-class Hint(NamedTuple):
+class Hint(Value):
     """What deciding an order will probably read."""
 
     distributor_id: str | None

@@ -1,13 +1,13 @@
 """The facts of an order: the order itself, its completion, cancellation, refunds, and attributions by hand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from chalicelib.referrals.model import Attribution
+from chalicelib.shared.value import Value
 
 
 class OrderStatus(StrEnum):
@@ -30,8 +30,7 @@ class Flag(StrEnum):
     """A refund told before its order names a line that the order lacks; it counts for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Value):
     """One line. `paid_minor`: what the customer paid for it after every discount, without shipping and tax, gross of
     refunds; `quantity` in units."""
 
@@ -43,8 +42,7 @@ class Line:
     category: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Value):
     """What the storefront tells of an order; compared as a whole when it is told again."""
 
     customer_id: str
@@ -66,8 +64,7 @@ class Content:
         return sum(line.paid_minor for line in self.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Value):
     """An order as it was told, when it was received, whose it is, and by which plan version it is judged for ever.
 
     Once there is a paid version, all but the content are of the first one.
@@ -84,8 +81,7 @@ class Order:
     """When a newer version was received that took the place of an older one; None: this is the first one told."""
 
 
-@dataclass(frozen=True, slots=True)
-class RefundLine:
+class RefundLine(Value):
     """What came back of one line: an amount, and units (they lower fixed commission)."""
 
     line_id: str
@@ -93,8 +89,7 @@ class RefundLine:
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refund:
+class Refund(Value):
     """One refund, by the storefront's id for it."""
 
     refund_id: str
@@ -103,16 +98,14 @@ class Refund:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Value):
     """That something happened at an instant, and when we were told."""
 
     at: datetime
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HandAttribution:
+class HandAttribution(Value):
     """An operator's word on whose order it is; None: nobody's. `n` counts from 1; the last one holds."""
 
     n: int
@@ -122,8 +115,7 @@ class HandAttribution:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RemainingLine:
+class RemainingLine(Value):
     """What is left of a line after refunds: its base in minor units and its units, neither below 0."""
 
     line: Line
@@ -131,8 +123,7 @@ class RemainingLine:
     units: int
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Value, dict=True):
     """All that was told of one order, in the order it was received."""
 
     program_id: str
@@ -214,8 +205,7 @@ class Facts:
         return OrderStatus.PLACED if self.paid_at is None else OrderStatus.PAID
 
 
-@dataclass(frozen=True, slots=True)
-class OrderPlace:
+class OrderPlace(Value):
     """An order in the list of its paid day."""
 
     order_id: str

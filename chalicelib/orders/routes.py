@@ -178,7 +178,7 @@ class OrderAnswer(http.Answer):
     visitor_id: str | None
     channel: str | None
     version: int
-    metadata: dict[str, JsonValue]
+    metadata: dict[str, Any]
     status: OrderStatus
     received_at: http.Shown
     flags: list[Flag]

@@ -71,5 +71,5 @@ def can_complete(content: Content, facts: Facts) -> bool:
 
 def differs_beyond(told: Content, stored: Content, changeable: tuple[str, ...]) -> bool:
     """Whether two tellings of an order differ in anything but the fields named."""
-    fields = (name for name in Content.__dataclass_fields__ if name not in changeable)
+    fields = (name for name in Content.__struct_fields__ if name not in changeable)
     return any(getattr(told, name) != getattr(stored, name) for name in fields)

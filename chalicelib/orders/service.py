@@ -6,9 +6,10 @@ else under the same name is Conflict `exists_with_different_content`.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.access import service as access
 from chalicelib.access.model import Caller
@@ -22,9 +23,9 @@ from chalicelib.programs.model import Mode, Plan, Program
 from chalicelib.referrals import service as referrals
 from chalicelib.referrals.model import Attribution, OrderEvidence, Reason
 from chalicelib.shared import clock, ids
-from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
-from chalicelib.shared.http import pointer
+from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound, pointer
 from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, merged_page, reading_once, transact
+from chalicelib.shared.value import Value
 
 REFUNDS_MAX: Final = 500
 """Refunds an order may have."""
@@ -39,8 +40,7 @@ _DAY_SHARDS: Final = {Mode.LIVE: 8, Mode.TEST: 1}
 """Partitions of a paid day's index: 8 carry 8,000 orders a second. Never changed for a mode: lists read them all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Value):
     """What was recorded, and whether it was new."""
 
     facts: Facts
@@ -48,8 +48,7 @@ class Recorded:
     new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RefundRecorded:
+class RefundRecorded(Value):
     """A refund, whether it was new, and what is odd about it."""
 
     refund: Refund

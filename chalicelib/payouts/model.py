@@ -1,16 +1,16 @@
 """The nouns of payouts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from chalicelib.shared.value import Value
 
 Account = Mapping[str, str]
 """Where a channel pays to, by the names that the channel gives its fields. Personal: in no log and no answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Value):
     """A way in which a distributor is paid. Its account is kept apart, encrypted, also when it is deleted."""
 
     method_id: str
@@ -24,8 +24,7 @@ class Method:
     deleted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Payout:
+class Payout(Value):
     """One payment as a channel is asked for it. What is asked under a reference never changes, but for `at`."""
 
     program_id: str
@@ -33,9 +32,13 @@ class Payout:
     """Of the attempt: 1 to 32 letters and digits, the same whenever it is asked again."""
     amount_minor: int
     currency: str
-    account: Account = field(repr=False)
+    account: Account
     at: datetime
     """When it is asked, by the program's clock."""
+
+    def __repr__(self) -> str:
+        """Without the account: what is shown of a payout may end in a log."""
+        return f"Payout({self.program_id!r}, {self.reference!r}, {self.amount_minor} {self.currency})"
 
 
 class Result(StrEnum):
@@ -58,8 +61,7 @@ class Result(StrEnum):
     """It said something that we don't understand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value):
     """A channel's answer."""
 
     result: Result
@@ -81,8 +83,7 @@ class NotPayable(Exception):
     """This channel keeps methods and can't pay yet. Always a mistake of ours: withdrawals by it are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Value):
     """Payouts in one file, for a bank. The file never changes."""
 
     batch_id: str
@@ -102,8 +103,7 @@ class Encoding(StrEnum):
     GB18030 = "gb18030"
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRow:
+class ResultRow(Value):
     """One row of a bank's file of results. `result`: paid, failed or returned."""
 
     reference: str

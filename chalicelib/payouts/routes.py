@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from chalicelib.access.door import Call, Reply, Routes
 from chalicelib.payouts import service
@@ -11,7 +11,7 @@ from chalicelib.payouts.service import Signature
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
 from chalicelib.shared import http, pages
-from chalicelib.shared.errors import Code, FieldError, Invalid, Malformed
+from chalicelib.shared.errors import Code, FieldError, Invalid, Malformed, pointer
 
 routes = Routes(__name__)
 
@@ -43,7 +43,7 @@ class MethodAnswer(http.Answer):
     created_at: http.Shown
 
 
-class BatchAnswer(http.Answer):
+class PayoutBatchAnswer(http.Answer):
     """A file of payouts. `sha256` is that of the file in UTF-8."""
 
     batch_id: str
@@ -71,7 +71,11 @@ class SecretAnswer(http.Answer):
     """With what notices are signed: `X-Signature` is the HMAC-SHA256, in hex, of `{X-Timestamp}.{body}`."""
 
     channel: str
-    secret: str = Field(repr=False)
+    secret: str
+
+    def __repr__(self) -> str:
+        """Without the secret: what is shown of it may end in a log."""
+        return f"SecretAnswer({self.channel!r})"
 
 
 @routes.post("/v1/payout-methods", "D O", body=MethodBody, answer=MethodAnswer, status=201)
@@ -98,8 +102,8 @@ def delete_method(call: Call, method_id: str) -> None:
     service.delete_method(call.caller, programs.get(call.program_id), method_id)
 
 
-@routes.get("/v1/payouts/batches", "O", query=http.ListQuery, answer=http.Listed[BatchAnswer])
-def list_batches(call: Call, query: http.ListQuery) -> http.Listed[BatchAnswer]:
+@routes.get("/v1/payouts/batches", "O", query=http.ListQuery, answer=http.Listed[PayoutBatchAnswer])
+def list_batches(call: Call, query: http.ListQuery) -> http.Listed[PayoutBatchAnswer]:
     """The files of payouts for banks, newest first."""
     bound = ("batches", call.program_id)
     found, place = service.list_batches(call.program_id, query.limit, pages.place(query.cursor, *bound))
@@ -138,7 +142,7 @@ def _whose(call: Call, distributor_id: str | None) -> str:
     """The distributor that is meant. Raises NotFound for another distributor's things, Invalid if none is named."""
     named = distributor_id or call.caller.distributor_id
     if named is None:
-        wrong = FieldError(http.pointer("distributor_id"), "missing", "Operators say whose method it is.")
+        wrong = FieldError(pointer("distributor_id"), "missing", "Operators say whose method it is.")
         raise Invalid(Code.INVALID_REQUEST, wrong.message, [wrong])
     call.own(named)
     return named
@@ -162,8 +166,8 @@ def _method(program: Program, method: Method) -> MethodAnswer:
     )
 
 
-def _batch(batch: Batch) -> BatchAnswer:
-    return BatchAnswer(
+def _batch(batch: Batch) -> PayoutBatchAnswer:
+    return PayoutBatchAnswer(
         batch_id=batch.batch_id,
         channel=batch.channel,
         created_at=batch.created_at,

@@ -37,6 +37,11 @@ def guarded(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
+def last_four(text: str) -> str:
+    """A number of which only the end is shown."""
+    return f"**** {text[-4:]}"
+
+
 def decimal(amount_minor: int, currency: str) -> str:
     """An amount as banks read it: `1234.50`."""
     places = money.decimals(currency)

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -34,9 +33,10 @@ from chalicelib.payouts.tables import (
 )
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Program
-from chalicelib.shared import clock, files, http, ids, keys, queue
-from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound, Unauthorized
+from chalicelib.shared import clock, files, ids, keys, queue
+from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound, Unauthorized, pointer
 from chalicelib.shared.tables import Key, Put, Refused, changed_meanwhile, page, transact
+from chalicelib.shared.value import Value
 
 METHODS_MAX: Final = 20
 """How many methods a distributor may have. Two that are added at the same time may pass it by one."""
@@ -49,8 +49,7 @@ _CSV: Final = "text/csv; charset=utf-8"
 _FINGERPRINT: Final = "fingerprint"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Value):
     """What a notice is signed with: `signature` is the HMAC-SHA256 in hex of `{timestamp}.{body}`."""
 
     timestamp: str
@@ -70,10 +69,13 @@ def add_method(
     Raises Invalid `unknown_distributor`, `unknown_channel`, `invalid_request`; Conflict `account_in_use`,
     `exists_with_different_content`, `too_many_methods`, `too_many_changes`, `changed_meanwhile`.
     """
+    # Here, because of all functions only the one of the API reads accounts, and what they are read by starts slowly.
+    from chalicelib.payouts.channels import accounts
+
     if distributors.find(program.program_id, distributor_id) is None:
         raise _wrong("distributor_id", Code.UNKNOWN_DISTRIBUTOR, "There is no such distributor.")
     through = _channel_in_force(program, channel)
-    plain = through.read_account(account)
+    plain = accounts.read(channel, account)
     fingerprint = _fingerprint(program.program_id, channel, through.identity(plain, distributor_id))
     for _ in range(_ATTEMPTS):
         claim = ClaimItem.find(claims_key(program.program_id), fingerprint, consistent=True)
@@ -237,7 +239,7 @@ def _audit(caller: Caller, program: Program, action: str, method: Method) -> Put
 
 
 def _wrong(field: str, code: Code, message: str) -> Invalid:
-    return Invalid(code, message, [FieldError(http.pointer(field), code, message)])
+    return Invalid(code, message, [FieldError(pointer(field), code, message)])
 
 
 # Secrets of a program

@@ -31,10 +31,6 @@ class EntryDocument(http.Body):
     amount_minor: http.Minor = 0
     orders: Annotated[int, Field(ge=0, le=1_000)] = 0
 
-    def means(self) -> model.Entry:
-        """The same as the room's noun."""
-        return model.Entry(self.mode, self.skus, self.amount_minor, self.orders)
-
 
 class LevelDocument(http.Body):
     """A rank, what it pays, and what must be sold for it."""
@@ -43,10 +39,6 @@ class LevelDocument(http.Body):
     name: Name
     rate_bp: http.Bp
     target: http.Minor
-
-    def means(self) -> model.Level:
-        """The same as the room's noun."""
-        return model.Level(self.rank, self.name, self.rate_bp, self.target)
 
 
 class DemotionDocument(http.Body):
@@ -65,26 +57,13 @@ class UplineDocument(http.Body):
 class TrackDocument(http.Body):
     """One ladder of levels."""
 
-    entry: EntryDocument = EntryDocument()
+    entry: EntryDocument = Field(default_factory=EntryDocument)
     # A list, not a tuple: a tuple with one wrong level would also be reported as too short.
     levels: Annotated[list[LevelDocument], Field(min_length=1, max_length=50)]
     measure: model.Measure
     promotion: Literal["next_day", "manual"] = "next_day"
     demotion: DemotionDocument | None = None
     uplines: Annotated[tuple[UplineDocument, ...], Field(max_length=10)] = ()
-
-    def means(self, name: str) -> model.Track:
-        """The same as the room's noun."""
-        demotion = model.Demotion(self.demotion.misses, self.demotion.steps) if self.demotion else None
-        return model.Track(
-            name,
-            self.entry.means(),
-            tuple(level.means() for level in self.levels),
-            self.measure,
-            self.promotion,
-            demotion,
-            tuple(upline.rate_bp for upline in self.uplines),
-        )
 
 
 class BindingDocument(http.Body):
@@ -95,21 +74,13 @@ class BindingDocument(http.Body):
     takeover_after_days: Days = 15
     bind_on_order: bool = True
 
-    def means(self) -> model.BindingTerms:
-        """The same as the room's noun."""
-        return model.BindingTerms(self.days, self.takeover, self.takeover_after_days, self.bind_on_order)
-
 
 class AttributionDocument(http.Body):
     """Whose order it is."""
 
     precedence: Annotated[tuple[model.Evidence, ...], Field(max_length=10)] = tuple(model.Evidence)
     click_days: Days = 30
-    binding: BindingDocument = BindingDocument()
-
-    def means(self) -> model.AttributionTerms:
-        """The same as the room's noun."""
-        return model.AttributionTerms(self.precedence, self.click_days, self.binding.means())
+    binding: BindingDocument = Field(default_factory=BindingDocument)
 
 
 class CommissionDocument(http.Body):
@@ -119,10 +90,6 @@ class CommissionDocument(http.Body):
     cap_bp: http.Bp = 5_000
     over_cap: model.OverCap = model.OverCap.REFUSE
 
-    def means(self) -> model.CommissionTerms:
-        """The same as the room's noun."""
-        return model.CommissionTerms(self.self_purchase, self.cap_bp, self.over_cap)
-
 
 class HoldDocument(http.Body):
     """How long a commission stays pending."""
@@ -130,10 +97,6 @@ class HoldDocument(http.Body):
     starts: model.HoldStart = model.HoldStart.COMPLETED
     days: Annotated[int, Field(ge=0, le=365)] = 7
     auto_complete_days: Annotated[int, Field(ge=0, le=365)] = 15
-
-    def means(self) -> model.Hold:
-        """The same as the room's noun."""
-        return model.Hold(self.starts, self.days, self.auto_complete_days)
 
 
 class ChannelDocument(http.Body):
@@ -165,22 +128,6 @@ class WithdrawalDocument(http.Body):
     )
     peak_days: Annotated[tuple[http.Day, ...], Field(max_length=366)] = ()
 
-    def means(self) -> model.WithdrawalTerms:
-        """The same as the room's noun."""
-        return model.WithdrawalTerms(
-            min_minor=self.min_minor,
-            max_minor=self.max_minor,
-            fee_bp=self.fee_bp,
-            fee_minor=self.fee_minor,
-            per_day=self.per_day,
-            review_above_minor=self.review_above_minor,
-            release=self.release,
-            method_age_hours=self.method_age_hours,
-            tax=self.tax,
-            channels={name: model.Channel(c.sla_hours, c.peak_sla_hours) for name, c in self.channels.items()},
-            peak_days=self.peak_days,
-        )
-
 
 class AcknowledgementDocument(http.Body):
     """That somebody knowingly accepted what the plan check asks about."""
@@ -194,24 +141,16 @@ class PlanDocument(http.Body):
     """The whole plan. Only `tracks`, with their levels and measure, must be said."""
 
     tracks: Annotated[dict[http.ExternalId, TrackDocument], Field(min_length=1, max_length=10)]
-    attribution: AttributionDocument = AttributionDocument()
-    commission: CommissionDocument = CommissionDocument()
+    attribution: AttributionDocument = Field(default_factory=AttributionDocument)
+    commission: CommissionDocument = Field(default_factory=CommissionDocument)
     close_hours: Annotated[int, Field(ge=1, le=72)] = 3
-    hold: HoldDocument = HoldDocument()
-    withdrawal: WithdrawalDocument = WithdrawalDocument()
+    hold: HoldDocument = Field(default_factory=HoldDocument)
+    withdrawal: WithdrawalDocument = Field(default_factory=WithdrawalDocument)
     acknowledgements: Annotated[tuple[AcknowledgementDocument, ...], Field(max_length=20)] = ()
 
     def means(self) -> model.Plan:
         """The plan that the rooms work with."""
-        return model.Plan(
-            {name: track.means(name) for name, track in self.tracks.items()},
-            self.attribution.means(),
-            self.commission.means(),
-            self.close_hours,
-            self.hold.means(),
-            self.withdrawal.means(),
-            tuple(model.Acknowledgement(a.of, a.by, a.reason) for a in self.acknowledgements),
-        )
+        return model.read_plan(self.written())
 
     def written(self) -> dict[str, object]:
         """The plan as JSON, every field written out."""

@@ -4,11 +4,14 @@ The plan's meaning is in docs/plan.md. Rates are basis points, amounts minor uni
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
+
+from msgspec import convert, field
 
 from chalicelib.shared import clock
+from chalicelib.shared.value import Value
 
 
 class Mode(StrEnum):
@@ -80,8 +83,7 @@ class HoldStart(StrEnum):
     PAID = "paid"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value):
     """How one enters a track. `skus`, `amount_minor`, `orders` only with `purchase`."""
 
     mode: EntryMode
@@ -90,8 +92,7 @@ class Entry:
     orders: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Value):
     """A rank, its rate, and the volume that earns it."""
 
     rank: int
@@ -100,16 +101,14 @@ class Level:
     target: int
 
 
-@dataclass(frozen=True, slots=True)
-class Demotion:
+class Demotion(Value):
     """The snail: after `misses` missed months in a row, `steps` ranks down."""
 
     misses: int
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(Value):
     """One ladder of levels, and what its sellers' uplines earn: `upline_rates_bp` of tiers 2 and 3."""
 
     name: str
@@ -125,8 +124,7 @@ class Track:
         return self.levels[min(rank, len(self.levels)) - 1]
 
 
-@dataclass(frozen=True, slots=True)
-class BindingTerms:
+class BindingTerms(Value):
     """How long a customer stays bound (`days` 0: for ever), and who may take it over."""
 
     days: int
@@ -135,8 +133,7 @@ class BindingTerms:
     bind_on_order: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AttributionTerms:
+class AttributionTerms(Value):
     """In which order evidence is tried, and how old a click may be."""
 
     precedence: tuple[Evidence, ...]
@@ -144,8 +141,7 @@ class AttributionTerms:
     binding: BindingTerms
 
 
-@dataclass(frozen=True, slots=True)
-class CommissionTerms:
+class CommissionTerms(Value):
     """Own orders, and the most that an order may pay out: `cap_bp` of its base."""
 
     self_purchase: SelfPurchase
@@ -153,8 +149,7 @@ class CommissionTerms:
     over_cap: OverCap
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Value):
     """How long a commission stays pending, and when an order completes itself."""
 
     starts: HoldStart
@@ -162,16 +157,14 @@ class Hold:
     auto_complete_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Value):
     """Within how many hours a channel's payout is promised to arrive; peak days have their own."""
 
     sla_hours: int
     peak_sla_hours: int
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawalTerms:
+class WithdrawalTerms(Value):
     """Limits, fees and rhythm of withdrawals."""
 
     min_minor: int
@@ -187,8 +180,7 @@ class WithdrawalTerms:
     peak_days: tuple[date, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(Value):
     """That somebody knowingly accepted something the plan check asks about."""
 
     of: str
@@ -196,8 +188,7 @@ class Acknowledgement:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value):
     """The whole plan of one version."""
 
     tracks: Mapping[str, Track]
@@ -209,24 +200,30 @@ class Plan:
     acknowledgements: tuple[Acknowledgement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PlanInForce:
+def read_plan(document: Mapping[str, Any]) -> Plan:
+    """What a plan's JSON means; every field of it is written out. Fields that this code doesn't know mean nothing."""
+    tracks = {
+        name: track | {"name": name, "upline_rates_bp": [upline["rate_bp"] for upline in track["uplines"]]}
+        for name, track in document["tracks"].items()
+    }
+    return convert({**document, "tracks": tracks}, Plan)
+
+
+class PlanInForce(Value):
     """A plan and the version it is."""
 
     version: int
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
-class PlanMark:
+class PlanMark(Value):
     """That a version takes effect at an instant."""
 
     version: int
     effective_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class PlanVersion:
+class PlanVersion(Value):
     """A published plan as it is kept. `document` is the whole plan as JSON, every field written out."""
 
     version: int
@@ -236,16 +233,14 @@ class PlanVersion:
     document: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Value):
     """A time in which orders credit nobody; `until` None: it lasts."""
 
     since: datetime
     until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewProgram:
+class NewProgram(Value):
     """What a program is made of. `now`: where a test program's clock first stands."""
 
     program_id: str
@@ -257,8 +252,7 @@ class NewProgram:
     now: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Value):
     """One merchant's program. Currency, time zone, country and mode never change."""
 
     program_id: str

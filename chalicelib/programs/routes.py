@@ -1,10 +1,11 @@
 """Programs, presets, and plans in versions."""
 
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, JsonValue, StringConstraints, ValidationError
+from msgspec.structs import asdict
+from pydantic import AfterValidator, StringConstraints, ValidationError
 
 from chalicelib.access.door import Call, Reply, Routes
 from chalicelib.access.model import Scope
@@ -12,7 +13,7 @@ from chalicelib.programs import service
 from chalicelib.programs.document import PlanDocument, parse, presets
 from chalicelib.programs.model import Mode, NewProgram, PlanVersion, Program
 from chalicelib.shared import http, money, pages
-from chalicelib.shared.errors import Code, FieldError, Invalid, NotFound
+from chalicelib.shared.errors import Code, FieldError, Invalid, NotFound, pointer
 
 routes = Routes(__name__)
 
@@ -73,13 +74,13 @@ class PresetAnswer(http.Answer):
     """A plan that ships, to begin with."""
 
     name: str
-    plan: PlanDocument
+    plan: dict[str, Any]
 
 
 class CheckBody(http.Body):
     """A plan to be checked, of whatever shape: what is wrong with it is the answer."""
 
-    plan: dict[str, JsonValue]
+    plan: dict[str, Any]
 
 
 class PublishBody(http.Body):
@@ -89,19 +90,11 @@ class PublishBody(http.Body):
     effective_at: http.Time
 
 
-class FindingAnswer(http.Answer):
-    """One thing that the plan check found; codes are listed in docs/plan.md."""
-
-    pointer: str
-    code: str
-    message: str
-
-
 class CheckAnswer(http.Answer):
-    """Problems would refuse the plan, warnings wouldn't."""
+    """What the plan check found, by the codes of docs/plan.md. Problems would refuse the plan, warnings wouldn't."""
 
-    problems: list[FindingAnswer]
-    warnings: list[FindingAnswer]
+    problems: list[FieldError]
+    warnings: list[FieldError]
 
 
 class PublishedAnswer(http.Answer):
@@ -109,7 +102,7 @@ class PublishedAnswer(http.Answer):
 
     version: int
     effective_at: http.Shown
-    warnings: list[FindingAnswer]
+    warnings: list[FieldError]
 
 
 class PlanAnswer(http.Answer):
@@ -124,7 +117,7 @@ class PlanAnswer(http.Answer):
 class WholePlanAnswer(PlanAnswer):
     """A published version with its plan, every field written out."""
 
-    plan: dict[str, JsonValue]
+    plan: dict[str, Any]
 
 
 @routes.post("/v1/programs", "P", body=ProgramBody, answer=ProgramAnswer, status=201)
@@ -172,7 +165,7 @@ def list_presets(call: Call, query: http.ListQuery) -> http.Listed[PresetAnswer]
     start = pages.place(query.cursor, "presets") or 0
     end = start + query.limit
     return http.Listed(
-        data=[PresetAnswer(name=name, plan=plan) for name, plan in listed[start:end]],
+        data=[PresetAnswer(name=name, plan=plan.written()) for name, plan in listed[start:end]],
         next_cursor=pages.cursor(end if end < len(listed) else None, "presets"),
     )
 
@@ -183,11 +176,11 @@ def check_plan(call: Call, body: CheckBody) -> CheckAnswer:
     try:
         document = parse(body.plan)
     except ValidationError as wrong:
-        return CheckAnswer(problems=[_finding(error) for error in _shape_problems(wrong)], warnings=[])
+        return CheckAnswer(problems=list(_shape_problems(wrong)), warnings=[])
     findings = service.check(service.get(call.program_id), document)
     return CheckAnswer(
-        problems=[_finding(error) for error in findings.problems],
-        warnings=[_finding(error) for error in findings.warnings],
+        problems=list(findings.problems),
+        warnings=list(findings.warnings),
     )
 
 
@@ -199,7 +192,7 @@ def publish_plan(call: Call, body: PublishBody) -> Reply:
     answer = PublishedAnswer(
         version=published.plan.version,
         effective_at=published.plan.effective_at,
-        warnings=[_finding(warning) for warning in published.warnings],
+        warnings=list(published.warnings),
     )
     return Reply(201 if published.new else 200, answer)
 
@@ -224,7 +217,7 @@ def show_plan(call: Call, version: str) -> WholePlanAnswer:
     if call.caller.scope is Scope.DISTRIBUTOR and number != _in_force(call.program_id):
         raise NotFound(Code.NOT_FOUND, f"Version {version} isn't in force.")
     found = service.plan_version(call.program_id, number)
-    return WholePlanAnswer(**_plan(found).model_dump(), plan=dict(found.document))
+    return WholePlanAnswer(**asdict(_plan(found)), plan=dict(found.document))
 
 
 def _in_force(program_id: str) -> int | None:
@@ -233,17 +226,28 @@ def _in_force(program_id: str) -> int | None:
 
 
 def _program(program: Program) -> ProgramAnswer:
-    return ProgramAnswer.model_validate(program, from_attributes=True)
+    return ProgramAnswer(
+        program_id=program.program_id,
+        name=program.name,
+        currency=program.currency,
+        timezone=program.timezone,
+        country=program.country,
+        mode=program.mode,
+        paused=program.paused,
+        kill_switch=program.kill_switch,
+        created_at=program.created_at,
+    )
 
 
 def _plan(version: PlanVersion) -> PlanAnswer:
-    return PlanAnswer.model_validate(version, from_attributes=True)
-
-
-def _finding(error: FieldError) -> FindingAnswer:
-    return FindingAnswer(pointer=error.pointer, code=error.code, message=error.message)
+    return PlanAnswer(
+        version=version.version,
+        effective_at=version.effective_at,
+        published_at=version.published_at,
+        published_by=version.published_by,
+    )
 
 
 def _shape_problems(wrong: ValidationError) -> list[FieldError]:
     errors = wrong.errors(include_url=False, include_context=False, include_input=False)
-    return [FieldError(http.pointer("plan", *error["loc"]), error["type"], error["msg"]) for error in errors[:100]]
+    return [FieldError(pointer("plan", *error["loc"]), error["type"], error["msg"]) for error in errors[:100]]

@@ -5,11 +5,12 @@ that published the plan, where the plan is under `/plan`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final
+
+from msgspec import field
 
 from chalicelib.programs.model import (
     EntryMode,
@@ -23,6 +24,7 @@ from chalicelib.programs.model import (
 )
 from chalicelib.shared import clock
 from chalicelib.shared.errors import FieldError
+from chalicelib.shared.value import Value
 
 UPLINES_MAX: Final = 2
 """Uplines beside the seller: three tiers are the hard limit."""
@@ -69,16 +71,14 @@ class PlanCode(StrEnum):
     PURCHASE_ASKS_NOTHING = "purchase_asks_nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class ProductRate:
+class ProductRate(Value):
     """The rate that a product's rule can pay a seller; fixed amounts aside, since prices aren't known here."""
 
     sku: str
     rate_bp: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """That one plan takes over from another; `at` None: nobody has said when."""
 
     before: Plan
@@ -86,8 +86,7 @@ class Change:
     at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Value):
     """What the check knows besides the plan. `changes`: from the plan before it, and to one published to follow it.
 
     `held`: ranks above 1 that somebody has, by track. `products`: rates of product rules. Both are known to rooms
@@ -102,8 +101,7 @@ class Context:
     products: Sequence[ProductRate] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Value):
     """Problems refuse a plan, warnings don't."""
 
     problems: tuple[FieldError, ...]

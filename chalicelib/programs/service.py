@@ -1,15 +1,13 @@
 """Programs and their plans: what every other room asks for, and what operators change."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.access.model import Caller
 from chalicelib.access.service import admit_program, audit_row
 from chalicelib.programs import rules
-from chalicelib.programs.document import PlanDocument, parse
 from chalicelib.programs.model import (
     Mode,
     NewProgram,
@@ -19,6 +17,7 @@ from chalicelib.programs.model import (
     PlanMark,
     PlanVersion,
     Program,
+    read_plan,
 )
 from chalicelib.programs.tables import (
     DIRECTORY,
@@ -36,6 +35,11 @@ from chalicelib.programs.tables import (
 from chalicelib.shared import clock, ids
 from chalicelib.shared.errors import Code, Conflict, FieldError, Invalid, NotFound
 from chalicelib.shared.tables import Check, Key, Put, Refused, changed_meanwhile, page, read_once, transact
+from chalicelib.shared.value import Value
+
+if TYPE_CHECKING:
+    # Of all functions only the one of the API takes documents; what they are read by starts slowly.
+    from chalicelib.programs.document import PlanDocument
 
 PLANS_MAX: Final = 500
 PAUSES_MAX: Final = 500
@@ -48,8 +52,7 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _ATTEMPTS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Value):
     """A version, what the check warns of, and whether it is new or was published before."""
 
     plan: PlanVersion
@@ -65,7 +68,7 @@ def get(program_id: str) -> Program:
 @lru_cache(maxsize=256)
 def plan(program_id: str, version: int) -> Plan:
     """A published plan; it never changes, so a process reads it once. Raises NotFound."""
-    return parse(plan_version(program_id, version).document).means()
+    return read_plan(plan_version(program_id, version).document)
 
 
 def plan_at(program: Program, at: datetime) -> PlanInForce:
@@ -295,7 +298,7 @@ def _noted(program_id: str, change: Callable[[ProgramItem, Program], None]) -> P
 
 def check(
     program: Program,
-    document: PlanDocument,
+    document: "PlanDocument",
     effective_at: datetime | None = None,
     products: Sequence[rules.ProductRate] = (),
 ) -> rules.Findings:
@@ -315,7 +318,7 @@ def check(
 
 
 def publish(
-    caller: Caller, program: Program, document: PlanDocument, effective_at: datetime, cause: str | None = None
+    caller: Caller, program: Program, document: "PlanDocument", effective_at: datetime, cause: str | None = None
 ) -> Published:
     """Publish a plan's next version; `cause` is an Idempotency-Key.
 
@@ -343,7 +346,7 @@ def publish(
 
 
 def _published_before(
-    program: Program, document: PlanDocument, effective_at: datetime, cause_id: str | None
+    program: Program, document: "PlanDocument", effective_at: datetime, cause_id: str | None
 ) -> PlanVersion | None:
     caused = CauseItem.find(program.program_id, cause_key(cause_id), consistent=True) if cause_id else None
     version = int(caused.version) if caused else len(program.plans)
@@ -371,7 +374,7 @@ def _refuse(program: Program, findings: rules.Findings, effective_at: datetime) 
         raise Conflict(Code.TOO_MANY_CHANGES, f"A program has at most {PLANS_MAX} versions of its plan.")
 
 
-def _next_version(caller: Caller, program: Program, document: PlanDocument, effective_at: datetime) -> PlanItem:
+def _next_version(caller: Caller, program: Program, document: "PlanDocument", effective_at: datetime) -> PlanItem:
     version = len(program.plans) + 1
     return PlanItem(
         program.program_id,

@@ -1,9 +1,10 @@
 """The nouns of referrals."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from chalicelib.shared.value import Value
 
 BY_ORDER: Final = "order"
 """The source of bindings that orders made."""
@@ -37,8 +38,7 @@ class Reason(StrEnum):
     ZERO_AMOUNT = "zero_amount"
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEvidence:
+class OrderEvidence(Value):
     """What a paid order says about whose it is."""
 
     order_id: str
@@ -49,16 +49,14 @@ class OrderEvidence:
     paid_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Value):
     """One piece of evidence and what came of it: `self_purchase` or a name from `precedence`, and a reason code."""
 
     evidence: str
     result: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(Value):
     """Whose order it is, why, and what was tried on the way."""
 
     credited: bool
@@ -67,8 +65,7 @@ class Attribution:
     tried: tuple[Tried, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Value):
     """That a customer is a distributor's from `since` on: the `n`th of the customer, counted from 1."""
 
     customer_id: str
@@ -85,8 +82,7 @@ class Binding:
         return self.source == BY_ORDER and self.cause == order_id
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Value):
     """A binding as of an instant."""
 
     binding: Binding
@@ -102,8 +98,7 @@ class Standing:
         return self.lives_until is None or at <= self.lives_until
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Value):
     """What is known of a customer as of an instant: its newest binding of all, and the one that counted then."""
 
     newest: Binding | None
@@ -146,16 +141,14 @@ class Why(StrEnum):
     """none: the plan's precedence has no `binding`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Value):
     """What a referral does, and why."""
 
     result: Result
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Value):
     """What a referral did, why, and whose customer it is after it."""
 
     result: Result
@@ -164,8 +157,7 @@ class Outcome:
     distributor_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Referral:
+class Referral(Value):
     """What is told of a customer: by whom it came, as a code or an id, and when."""
 
     customer_id: str
@@ -175,8 +167,7 @@ class Referral:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Value):
     """What is told of a visitor: whose link it followed, when, and where to."""
 
     code: str
@@ -186,16 +177,14 @@ class Visit:
     channel: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Click:
+class Click(Value):
     """That a visitor followed a distributor's link."""
 
     click_id: str
     distributor_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Value):
     """Whose customer it is now, and all that it was: newest first."""
 
     customer_id: str
@@ -203,8 +192,7 @@ class History:
     bindings: tuple[Binding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Customer:
+class Customer(Value):
     """A customer of a distributor; `expires_at` None: for ever, as things stand."""
 
     customer_id: str

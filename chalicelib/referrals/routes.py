@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from msgspec import Meta
+from pydantic import StringConstraints
 
 from chalicelib.access.door import Call, Reply, Routes
 from chalicelib.programs import service as programs
@@ -67,7 +68,7 @@ class HistoryAnswer(http.Answer):
     customer_id: str
     distributor_id: str | None
     since: http.Shown | None
-    expires_at: http.Shown | None = Field(description="The last instant of the binding; null: it has none.")
+    expires_at: Annotated[http.Shown | None, Meta(description="The last instant of the binding; null: it has none.")]
     history: list[BindingAnswer]
 
 

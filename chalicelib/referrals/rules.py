@@ -4,13 +4,13 @@ Days are 24 hours, inclusive: evidence that is exactly so many days old still co
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.distributors.model import Distributor, Status
 from chalicelib.programs.model import AttributionTerms, BindingTerms, Evidence, SelfPurchase, Takeover
 from chalicelib.referrals.model import Attribution, Known, Reason, Result, Standing, Tried, Verdict, Why
+from chalicelib.shared.value import Value
 
 Claim = Distributor | Reason | None
 """What evidence says: the distributor it names, why it names nobody, or None: the order doesn't have it."""
@@ -19,8 +19,7 @@ _MOMENT: Final = timedelta(microseconds=1)
 _SELF: Final = "self_purchase"
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Value):
     """The terms of bindings from an instant until the next stretch's. `days` 0: for ever."""
 
     since: datetime

@@ -14,9 +14,10 @@ Each code is described in docs/errors.md; a test holds the two together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from chalicelib.shared.value import Value
 
 
 class Code(StrEnum):
@@ -74,8 +75,12 @@ class Code(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+def pointer(*path: str | int) -> str:
+    """A JSON pointer (RFC 6901) to a place in a body."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+class FieldError(Value):
     """One thing wrong with a body: where (a JSON pointer, RFC 6901), a code, and words."""
 
     pointer: str

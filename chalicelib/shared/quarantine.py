@@ -5,7 +5,6 @@ often it is delivered. Once it could be, the row stays and says since when; it c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +12,10 @@ from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.shared import clock, log
 from chalicelib.shared.tables import JsonAttribute, Key, Table, page
+from chalicelib.shared.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(Value):
     """One record, where it came from, and why it stands here."""
 
     quarantine_id: str

@@ -1,8 +1,9 @@
 """What the stage tells its functions: the only place that reads the environment, and only when first asked."""
 
 import os
-from dataclasses import dataclass
 from functools import cache
+
+from chalicelib.shared.value import Value
 
 PLACEHOLDER_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/placeholder/stream/2026-01-01T00:00:00.000"
 """Stands in where no stage is rendered (tests, linting, packaging): a decorator needs an ARN at import."""
@@ -10,8 +11,7 @@ PLACEHOLDER_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/placeholder/
 PLACEHOLDER_QUEUE = "arn:aws:sqs:us-east-1:000000000000:placeholder"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Value):
     """One stage's names. Rendered into each function's environment by the deploy."""
 
     stage: str

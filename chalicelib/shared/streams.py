@@ -5,16 +5,17 @@ what was done before is met again by its key.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from chalice.app import DynamoDBEvent, DynamoDBRecord
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.shared import log, quarantine
 from chalicelib.shared.tables import code_of, reading_once
+from chalicelib.shared.value import Value
 
 
-class Subject(NamedTuple):
+class Subject(Value):
     """What a record is about: the level-triggered handlers need no more than its key."""
 
     program_id: str

@@ -1,8 +1,9 @@
 """One attempt and its channel: what the channel is asked, what it answers, and what that makes of the withdrawal."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.payouts import service as payouts
 from chalicelib.payouts.model import Account, Answer, ContentChanged, NoAnswer, Payout, Result

@@ -2,24 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from chalicelib.payouts import service as payouts
 from chalicelib.payouts.model import Account
 from chalicelib.programs.model import Program
+from chalicelib.shared.value import Value
 from chalicelib.withdrawals import rules, service, tables
 from chalicelib.withdrawals.asking import payout_of, take
 from chalicelib.withdrawals.model import Status, Withdrawal
 from chalicelib.withdrawals.tables import BatchItem
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Value):
     """A withdrawal that waits for its file; its account, if it was read just now."""
 
     withdrawal: Withdrawal
-    account: Account | None = field(repr=False)
+    account: Account | None
+
+    def __repr__(self) -> str:
+        """Without the account: what is shown of it may end in a log."""
+        return f"Claimed({self.withdrawal!r})"
 
 
 def send(program: Program, claimed: Iterable[Claimed]) -> None:

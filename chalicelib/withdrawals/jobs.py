@@ -6,10 +6,11 @@ it; that one asks the channel first, and tells it the same again under the same 
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.distributors import service as distributors
 from chalicelib.distributors.model import Status as Standing

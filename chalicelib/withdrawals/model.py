@@ -1,9 +1,10 @@
 """The nouns of withdrawals."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from chalicelib.shared.value import Value
 
 BY_PLAN: Final = "plan"
 """The actor of an approval that the plan gives by itself."""
@@ -85,16 +86,14 @@ class Queue(StrEnum):
     MANUAL = "manual"
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Value):
     """What happens to it next, and when."""
 
     queue: Queue
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Value):
     """One change of status: when, by whom, and why, if a person said so."""
 
     status: Status
@@ -103,8 +102,7 @@ class Step:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Value):
     """What becomes of the amount. All in minor units; together the amount."""
 
     net_minor: int
@@ -112,8 +110,7 @@ class Split:
     fee_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Value):
     """What a channel answered: the hash of the whole answer, and its text without personal things."""
 
     at: datetime
@@ -123,8 +120,7 @@ class Evidence:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Value):
     """One try to pay, under a reference of its own. What is asked for is frozen before the channel is called."""
 
     n: int
@@ -141,8 +137,7 @@ class Attempt:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Withdrawal(Value):
     """A distributor's request to be paid, and everything that became of it."""
 
     program_id: str

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
+from msgspec import UNSET, UnsetType
 from pydantic import Field
 
 from chalicelib.access.door import Call, Reply, Routes
@@ -106,7 +107,7 @@ class WithdrawalAnswer(http.Answer):
     paid_at: http.Shown | None
     reason: str | None
     attempts: list[AttemptAnswer]
-    history: list[StepAnswer] | None = Field(default=None, exclude_if=lambda history: history is None)
+    history: list[StepAnswer] | UnsetType = UNSET
 
 
 class AppliedAnswer(http.Answer):
@@ -222,9 +223,9 @@ def _answer(call: Call, program: Program, withdrawal: Withdrawal) -> WithdrawalA
         withdrawal_id=withdrawal.withdrawal_id,
         distributor_id=withdrawal.distributor_id,
         amount_minor=withdrawal.amount_minor,
-        fee_minor=split and split.fee_minor,
-        tax_minor=split and split.tax_minor,
-        net_minor=split and split.net_minor,
+        fee_minor=None if split is None else split.fee_minor,
+        tax_minor=None if split is None else split.tax_minor,
+        net_minor=None if split is None else split.net_minor,
         currency=withdrawal.currency,
         method_id=withdrawal.method_id,
         channel=withdrawal.channel,
@@ -238,7 +239,7 @@ def _answer(call: Call, program: Program, withdrawal: Withdrawal) -> WithdrawalA
         paid_at=withdrawal.paid_at,
         reason=withdrawal.reason,
         attempts=_attempts(withdrawal),
-        history=None if own else _history(withdrawal),
+        history=UNSET if own else _history(withdrawal),
     )
 
 

@@ -1,9 +1,10 @@
 """What is decided about withdrawals, from what is given."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.accounts.model import Move
 from chalicelib.ledger.model import Account, Kind

@@ -4,9 +4,10 @@ A withdrawal, what it moves of money, and the conditions under which it may, are
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.access import service as access
 from chalicelib.access.model import Caller, Scope
@@ -19,9 +20,10 @@ from chalicelib.payouts import service as payouts
 from chalicelib.payouts.model import Answer, Method, ResultRow
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import PlanInForce, Program, WithdrawalTerms
-from chalicelib.shared import clock, http, ids, repeats
-from chalicelib.shared.errors import Code, Conflict, DomainError, FieldError, Invalid, NotFound
+from chalicelib.shared import clock, ids, repeats
+from chalicelib.shared.errors import Code, Conflict, DomainError, FieldError, Invalid, NotFound, pointer
 from chalicelib.shared.tables import Check, Key, Put, Refused, changed_meanwhile, page, transact
+from chalicelib.shared.value import Value
 from chalicelib.withdrawals import rules
 from chalicelib.withdrawals.model import BY_PLAN, Attempt, Due, Event, Queue, Status, Step, Withdrawal
 from chalicelib.withdrawals.tables import WITHDRAWAL, BatchItem, WithdrawalItem, batches_pk
@@ -31,16 +33,14 @@ _ATTEMPTS: Final = 3
 _ERRORS_MAX: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Value):
     """Which withdrawals a list shows; None: all."""
 
     status: Status | None = None
     late: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Value):
     """What became of a file of results: how many rows changed something, and how many were known."""
 
     applied: int
@@ -460,11 +460,11 @@ def _account(program: Program, distributor_id: str) -> OpenAccount:
 
 
 def _wrong(field: str, code: Code, message: str) -> Invalid:
-    return Invalid(code, message, [FieldError(http.pointer(field), code, message)])
+    return Invalid(code, message, [FieldError(pointer(field), code, message)])
 
 
 def _wrong_row(place: int, field: str, message: str) -> FieldError:
-    return FieldError(http.pointer("rows", place, field), Code.INVALID_RESULTS, message)
+    return FieldError(pointer("rows", place, field), Code.INVALID_RESULTS, message)
 
 
 def _no_method() -> Invalid:

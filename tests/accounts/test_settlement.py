@@ -1,9 +1,9 @@
 """Settling: what the entries come to less what was booked, in one transaction a distributor and day."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.accounts import jobs
 from chalicelib.accounts.model import Balance, Sums

@@ -4,11 +4,12 @@ Nobody applies and no order is told: the items are those that the rooms' own fun
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from enum import Enum, auto
 from itertools import count, islice
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.access.model import Caller, Scope
 from chalicelib.distributors import service as distributors

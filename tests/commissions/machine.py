@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from chalicelib.commissions.model import Beneficiary, Decision, Snapshot
 from chalicelib.commissions.rules import journal as rules

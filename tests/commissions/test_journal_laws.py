@@ -1,11 +1,11 @@
 """Laws of the journal: however facts come and whenever deciding happens, money and volumes end the same."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.commissions.rules import journal as rules
 from chalicelib.ledger.model import Account, Kind

@@ -1,9 +1,9 @@
 """What counts as lost by the stream: something that the last decision can't have known, however late it was made."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.commissions import proof, service
 from tests.support_faults import Crash, failing

@@ -6,11 +6,11 @@ import zlib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 from pynamodb.exceptions import PutError
 
 from chalicelib.commissions import service

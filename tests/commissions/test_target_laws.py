@@ -1,12 +1,12 @@
 """Laws of the pure target function, over orders and refunds that Hypothesis makes up."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.commissions.model import Target
 from chalicelib.commissions.rules.target import Terms, target

@@ -4,11 +4,11 @@ Each patch does what its docstring says, and nothing else goes wrong in it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.accounts import jobs as settlements
 from chalicelib.accounts.tables import BalanceItem

@@ -208,7 +208,7 @@ def eventually(what: Callable[[], object], wanted: object) -> None:
 def told(stage: Stage, handler: str) -> list[str]:
     """What a function has printed of the records that it saw.
 
-    On a busy machine the local cloud hears a function's last lines only with its next call, so it is called for nothing.
+    On a busy machine the local cloud hears a function's last lines only with its next call: so call it for nothing.
     """
     invoke(stage, handler, {"Records": []}, f"{handler} could not be called")
     found = stage.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{stage.function(handler)}")

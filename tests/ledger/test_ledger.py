@@ -1,10 +1,10 @@
 """Entries: named by their cause, written once, compared when met again, read in the order in which money moves."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.ledger import service
 from chalicelib.ledger.model import Account, Entry, Kind

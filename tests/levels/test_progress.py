@@ -1,9 +1,9 @@
 """What a distributor is told: where it stands, what is missing to rise, what tomorrow brings, what to sell by when."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.levels import rules
 from chalicelib.levels.model import Progress

@@ -1,11 +1,11 @@
 """From an order to a payout by the chain of jobs alone: every job at its instant, however the clock gets there."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.commissions import jobs as commissions
 from chalicelib.operations import calendar, jobs

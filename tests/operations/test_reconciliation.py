@@ -4,10 +4,10 @@ What the stream has lost it heals, what is damaged it leaves as it is.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.accounts.tables import BalanceItem
 from chalicelib.commissions import proof

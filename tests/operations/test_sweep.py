@@ -3,11 +3,11 @@
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from chalice.test import Client
+from msgspec.structs import asdict, replace
 
 from chalicelib.accounts import service as accounts
 from chalicelib.commissions import service as commissions
@@ -217,7 +217,7 @@ def test_facts_that_were_lost_of_new_orders_lead_to_those_of_old_ones(
     assert (shop.report()["ok"], shop.report()["healed"]) == (True, 0)
 
 
-def test_without_a_sign_of_loss_old_orders_are_left_to_a_reconciliation_of_everything(shop: Shop) -> None:
+def test_without_a_sign_of_loss_old_orders_are_left_to_monday_or_a_reconciliation_of_everything(shop: Shop) -> None:
     shop.at("12 12:00")
     shop.refund("O1", "r1", 50_000)
     with metered() as meter:
@@ -227,9 +227,15 @@ def test_without_a_sign_of_loss_old_orders_are_left_to_a_reconciliation_of_every
     with rewound():
         report = shop.reconcile()
         assert (report["ok"], report["healed"], shop.decided("O1")) == (True, 1, True)
-    shop.sells("N1", 30_000, "13 12:00")
-    shop.jobs("14 05:10")
-    assert shop.decided("O1"), "or to a sign of loss in the days after it"
+    with rewound():
+        shop.sells("N1", 30_000, "13 12:00")
+        shop.jobs("14 05:10")
+        assert shop.decided("O1"), "or to a sign of loss in the days after it"
+    for day in (14, 15, 16):
+        assert not shop.decided("O1")
+        shop.jobs(f"{day} 05:10")
+    report = shop.report()
+    assert (report["ok"], report["healed"], shop.decided("O1")) == (True, 1, True), "or to Monday, the 16th"
 
 
 def test_what_was_told_just_now_is_no_sign_of_loss(shop: Shop) -> None:

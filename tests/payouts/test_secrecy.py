@@ -5,11 +5,11 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.payouts import service
 from chalicelib.payouts.tables import METHOD, MethodItem, SecretItem, methods_key, secrets_key

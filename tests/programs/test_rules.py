@@ -1,10 +1,10 @@
 """The plan check, each rule by itself: one change to a good plan, one finding."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.programs.document import presets
 from chalicelib.programs.model import (

@@ -1,10 +1,10 @@
 """Programs and plans as other rooms use them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.access.model import Caller, Scope
 from chalicelib.access.service import list_audit

@@ -1,11 +1,11 @@
 """The decisions about whose customer and whose order it is, at their boundaries."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.distributors.model import Distributor, Status
 from chalicelib.programs.model import AttributionTerms, BindingTerms, Evidence, SelfPurchase, Takeover

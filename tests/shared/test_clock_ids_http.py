@@ -6,6 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.shared import clock, http, ids, quarantine
+from chalicelib.shared.errors import pointer
 
 
 def test_stored_instants_sort_as_time_does_and_are_read_back() -> None:
@@ -81,7 +82,7 @@ def test_readable_codes_have_no_letter_that_looks_like_another() -> None:
 
 
 def test_pointers_are_escaped() -> None:
-    assert http.pointer("lines", 0, "a/b~c") == "/lines/0/a~1b~0c"
+    assert pointer("lines", 0, "a/b~c") == "/lines/0/a~1b~0c"
 
 
 def test_quarantined_records_are_kept_once_and_listed(capsys: pytest.CaptureFixture[str]) -> None:

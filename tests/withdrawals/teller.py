@@ -3,12 +3,12 @@
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
+from msgspec.structs import replace
 
 from chalicelib.access.model import Caller, Scope
 from chalicelib.accounts import proof as accounts_proof

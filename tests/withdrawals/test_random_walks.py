@@ -5,7 +5,6 @@ After every step the invariants hold; when everything has come to rest, nothing 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import HealthCheck, settings
@@ -18,6 +17,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from chalicelib.programs import service as programs
 from chalicelib.shared.errors import DomainError

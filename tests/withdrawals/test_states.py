@@ -1,13 +1,13 @@
 """Which steps there are, and what is decided about a withdrawal from plain values."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.ledger.model import Account, Kind
 from chalicelib.payouts.model import Answer, Result

@@ -5,8 +5,9 @@ doesn't matter how often, in which order or in how many pieces the facts arrived
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
+
+from msgspec.structs import replace
 
 from chalicelib.commissions.model import Beneficiary, Cause, Decision, Journal, Snapshot, Target
 from chalicelib.commissions.rules import when
@@ -16,10 +17,10 @@ from chalicelib.levels.model import Rank
 from chalicelib.orders.model import Facts, Order
 from chalicelib.programs.model import Plan, Program
 from chalicelib.referrals.model import Reason
+from chalicelib.shared.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Value):
     """How an order is judged by the attribution that holds: for whom and by what, or why for nobody."""
 
     distributor_id: str | None
@@ -28,8 +29,7 @@ class Opening:
     rank: Rank | None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Value):
     """One order to be decided: its facts, its journal, and the plan in force when it was paid.
 
     `decided_rank`: the seller's rank of the paid day, if it was decided since the order was judged.
@@ -272,8 +272,7 @@ def first_entry(program_id: str, order_id: str, opener: Decision) -> Entry | Non
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Booking:
+class _Booking(Value):
     """One decision's entries for one beneficiary."""
 
     case: Case

@@ -6,13 +6,13 @@ Source: docs/plan.md, "How much".
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.catalog.model import RuleMode
 from chalicelib.commissions.model import ProductTerms, Share, Target, TierTarget
 from chalicelib.orders.model import RemainingLine
 from chalicelib.shared.money import BP
+from chalicelib.shared.value import Value
 
 LEVEL: Final = "level"
 
@@ -24,8 +24,7 @@ PRODUCT_WINS: Final[Mapping[RuleMode, Callable[[int, int], bool]]] = {
 """Whether the product's amount is taken, given it and the level's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Value):
     """The rates an order is judged by. `upline_rates_bp`: tiers 2 and 3, None for one that can't be paid."""
 
     level_rate_bp: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from chalicelib.payouts.channels.alipay import Alipay
 from chalicelib.payouts.channels.bank import Bank
@@ -23,9 +23,6 @@ class Channel(Protocol):
     """For payouts that go out as a file of many, and whose results come back as one: what of the account is in it."""
     window: timedelta
     """How long after `submit` it can be asked about a payout. Then a person has to find out."""
-
-    def read_account(self, raw: Mapping[str, Any]) -> dict[str, str]:
-        """The account that a caller tells, in one way of writing. Raises Invalid with pointers below `/account`."""
 
     def masked(self, account: Account) -> str:
         """What of an account may be shown to anyone."""

@@ -1,20 +1,7 @@
 """Whatever else pays: a person takes the file of a batch to each account's service, and brings back what came of it."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from chalicelib.payouts.channels import reading
 from chalicelib.payouts.channels.by_file import ByFile
 from chalicelib.payouts.model import Account
-from chalicelib.shared import http
-
-
-class OtherAccount(http.Body):
-    """An account at a service that has no channel of its own: PayPal, Wise, PromptPay."""
-
-    service: reading.Name
-    account: reading.Name
-    holder_name: reading.Name
 
 
 class Other(ByFile):
@@ -22,10 +9,6 @@ class Other(ByFile):
 
     name = "other"
     file_columns: tuple[str, ...] = ("holder_name", "account", "service")
-
-    def read_account(self, raw: Mapping[str, Any]) -> dict[str, str]:
-        """`service`, `account` as the service writes it, and `holder_name`."""
-        return reading.read(raw, OtherAccount)
 
     def masked(self, account: Account) -> str:
         """`**** @example.com`, or the end of what isn't an address: `**** 678`."""

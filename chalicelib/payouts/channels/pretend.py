@@ -1,27 +1,19 @@
 """A provider that pretends to pay, for test programs. Like a real one it keeps a book of its own."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final
 
-from chalicelib.payouts.channels import reading
 from chalicelib.payouts.model import Account, Answer, ContentChanged, NoAnswer, Payout, Result
 from chalicelib.payouts.tables import BookItem, pretend_key
-from chalicelib.shared import clock, http, ids
+from chalicelib.shared import clock, ids
+from chalicelib.shared.value import Value
 
 DAY: Final = timedelta(hours=24)
 """How long it delays, and how long after a payment it returns one."""
 
 
-class PretendAccount(http.Body):
-    """What the provider is to do with payouts to this account."""
-
-    behaviour: Literal["accept", "delay", "lose_request", "lose_answer", "fail", "return"]
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(Value):
     """A line of the provider's book: a payout that reached it, and what it did or will do with it."""
 
     reference: str
@@ -38,10 +30,6 @@ class Pretend:
     payable = True
     file_columns: tuple[str, ...] = ()
     window = timedelta(days=30)
-
-    def read_account(self, raw: Mapping[str, Any]) -> dict[str, str]:
-        """`behaviour`."""
-        return reading.read(raw, PretendAccount)
 
     def masked(self, account: Account) -> str:
         """The behaviour: there is nothing to hide."""
