@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
+from botocore.exceptions import ClientError, HTTPClientError
 from chalice.app import Blueprint, Request, Response
 from msgspec import field
 from pynamodb.exceptions import PynamoDBException
@@ -31,6 +32,8 @@ LETTERS: Final = {
 
 _LASTING: Final = frozenset({"ValidationException", "AccessDeniedException", "ResourceNotFoundException"})
 """What the store refuses however often it is asked: our fault, not the moment's."""
+_THROTTLED: Final = frozenset({"ThrottlingException", "RequestThrottled", "SlowDown", "TooManyRequestsException"})
+"""How KMS, SQS and S3 ask us to slow down."""
 _ID: Final = re.compile(ids.EXTERNAL_ID)
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -162,6 +165,8 @@ def _serve(route: Route, view: View, request: Request, path_ids: dict[str, str])
         return _problem(route, error, request_id)
     except PynamoDBException as error:
         return _problem(route, _of_the_store(error, route, request, request_id), request_id)
+    except (HTTPClientError, ClientError) as error:
+        return _problem(route, _unanswered(route, request_id, passes=_passes(error)), request_id)
     except Exception:
         # The edge of the process: a caller gets a problem answer and no trace; the log gets the trace, and an alarm.
         log.error("internal_error", trace=True, request_id=request_id, route=route.path)
@@ -180,7 +185,18 @@ def _of_the_store(error: PynamoDBException, route: Route, request: Request, requ
     code = code_of(error)
     if code == "ValidationException" and "cursor" in (request.query_params or {}):
         return pages.another_lists()
-    passes = code not in _LASTING
+    return _unanswered(route, request_id, passes=code not in _LASTING)
+
+
+def _passes(error: HTTPClientError | ClientError) -> bool:
+    """Whether keys, files or the queue may answer the next time: they didn't, or were too busy."""
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status >= 500 or error.response["Error"]["Code"] in _THROTTLED
+
+
+def _unanswered(route: Route, request_id: str, *, passes: bool) -> DomainError:
     log.error("unavailable" if passes else "internal_error", trace=True, request_id=request_id, route=route.path)
     return _Unavailable() if passes else _Internal()
 
@@ -241,7 +257,9 @@ class _Unavailable(DomainError):
     title = "Try again in a moment"
 
     def __init__(self) -> None:
-        super().__init__(Code.UNAVAILABLE, "The store didn't answer in time. The same request may be sent again.")
+        super().__init__(
+            Code.UNAVAILABLE, "What we keep things with didn't answer in time. The same request may be sent again."
+        )
 
 
 class _Internal(DomainError):

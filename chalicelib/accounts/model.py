@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from chalicelib.ledger.model import Account, Kind
 from chalicelib.shared.value import Value
@@ -83,10 +83,10 @@ class Sums(Value):
     """Clawbacks of available money, and adjustments that take."""
 
     def __add__(self, other: "Sums") -> "Sums":
-        return Sums(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Sums)))
+        return Sums(*(getattr(self, name) + getattr(other, name) for name in Sums.__struct_fields__))
 
     def __sub__(self, other: "Sums") -> "Sums":
-        return Sums(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(Sums)))
+        return Sums(*(getattr(self, name) - getattr(other, name) for name in Sums.__struct_fields__))
 
     def __bool__(self) -> bool:
         return self != Sums()

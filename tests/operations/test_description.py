@@ -4,12 +4,18 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
+from pydantic import create_model
 
 from chalicelib.access.door import ROUTES
+from chalicelib.operations import openapi
+from chalicelib.shared import http
 from chalicelib.shared.version import VERSION
 from tests.support import Api
 
@@ -84,6 +90,14 @@ def test_requests_refuse_unknown_fields_and_answers_are_named_plainly(document: 
     ]
     assert [name for name in bodies if schemas[name].get("additionalProperties") is not False] == []
     assert [name for name in schemas if not re.fullmatch(r"[A-Za-z]\w*[A-Za-z0-9]", name)] == []
+
+
+def test_one_name_never_means_two_things() -> None:
+    read, given = (StrEnum("Colour", {word: word}) for word in ("red", "blue"))
+    body = create_model("Told", __base__=http.Body, colour=(read, ...))
+    answer = msgspec.defstruct("Given", [("colour", given)], bases=(http.Answer,), frozen=True)
+    with pytest.raises(ValueError, match="one name: Colour"):
+        openapi.document([replace(ROUTES[0], body=body, answer=answer)])
 
 
 def test_files_are_told_by_their_media_types(document: Any, page: str) -> None:

@@ -1,14 +1,18 @@
 """Payout methods over HTTP: whose they are, when they can be used, and that an account is one distributor's."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
+from moto.core.botocore_stubber import MockRawResponse
 
 from chalicelib.payouts import service
 from chalicelib.payouts.service import METHODS_MAX
-from chalicelib.shared import clock
+from chalicelib.shared import clock, keys
 from tests.payouts.cashier import ACCOUNT, OPERATOR, Cashier
 from tests.support_faults import EVER, Crash, failing
 from tests.support_laws import document
@@ -221,3 +225,39 @@ def test_a_deletion_that_another_one_overtakes_is_refused(cashier: Cashier) -> N
         refused = cashier.delete(method.method_id)
     assert (refused.status, refused.code) == (409, "changed_meanwhile")
     assert len(cashier.audit("payout_method.delete")) == 1
+
+
+def answered(status: int, code: str) -> Callable[..., AWSResponse]:
+    """KMS answers with an error."""
+    body = json.dumps({"__type": code, "message": code}).encode()
+    return lambda request, **_: AWSResponse(request.url, status, {}, MockRawResponse(body))
+
+
+def unanswered(request: Any, **_: Any) -> AWSResponse:
+    """KMS isn't heard in time."""
+    raise ReadTimeoutError(endpoint_url=request.url)
+
+
+@pytest.mark.parametrize(
+    ("kms", "wanted"),
+    [
+        (unanswered, (503, "unavailable")),
+        (answered(503, "DependencyTimeoutException"), (503, "unavailable")),
+        (answered(400, "ThrottlingException"), (503, "unavailable")),
+        (answered(400, "DisabledException"), (500, "internal_error")),
+    ],
+)
+def test_an_account_that_the_keys_cannot_seal_now_is_not_kept_and_may_be_told_again(
+    cashier: Cashier, monkeypatch: pytest.MonkeyPatch, kms: Callable[..., AWSResponse], wanted: tuple[int, str]
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    events = keys._client().meta.events
+    events.register_first("before-send.kms", kms)
+    try:
+        refused = cashier.add()
+    finally:
+        events.unregister("before-send.kms", kms)
+    assert (refused.status, refused.code) == wanted
+    assert (refused.headers.get("Retry-After") == "1") == (refused.status == 503)
+    assert cashier.listed() == []
+    assert cashier.add().status == 201
