@@ -26,7 +26,7 @@ test: $(READY) ## every test and every guard
 # What writes to tables, and the faults. What moto can't do is in tests/conformance, which only this target runs.
 CONFORMANCE := tests/conformance tests/shared tests/ledger tests/commissions/test_stream.py \
 	tests/accounts/test_crashes.py tests/withdrawals/test_crashes.py tests/operations/test_crashes.py \
-	tests/faults/test_seeds.py
+	tests/faults/test_seeds.py tests/faults/test_each_write.py tests/faults/test_invariants.py tests/faults/releases
 conformance: $(READY) ## the tests of tables and faults on AWS's DynamoDB Local; needs Java, and npm once
 	@$(PY) -m pytest --engine dynamodb-local --seeds 5 $(CONFORMANCE) $(ARGS)
 
