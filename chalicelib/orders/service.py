@@ -194,6 +194,9 @@ def _put(program: Program, order: Order, replaces: Order | None) -> bool:
     item = tables.order_item(order, day)
     if replaces is None:
         return item.put_new()
+    stored = tables.stored_order(program.program_id, order.order_id)
+    if stored is not None:
+        item.keep_unknown_of(stored)
     return item.put_if(OrderItem.version == replaces.content.version)
 
 

@@ -23,7 +23,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from chalicelib.orders.model import Content, Facts, HandAttribution, Line, Order, Refund, RefundLine, Told
 from chalicelib.referrals.model import Attribution, Reason, Tried
 from chalicelib.shared import clock
-from chalicelib.shared.tables import JsonAttribute, Key, Table
+from chalicelib.shared.tables import JsonAttribute, Keeping, Key, Table
 
 SCANNED: Final = 500
 """How many items a page of a scan looks at: some 15 read units, and no more orders than can be decided in a stretch."""
@@ -48,7 +48,7 @@ class ByDay(GlobalSecondaryIndex["OrderItem"]):
     paid_at = UnicodeAttribute(range_key=True)
 
 
-class OrderItem(OrdersTable):
+class OrderItem(OrdersTable, Keeping):
     """The order itself."""
 
     class Meta:
@@ -123,6 +123,12 @@ def order_item(order: Order, day: str | None) -> OrderItem:
         day=day,
         paid_at=clock.stored(content.paid_at) if content.paid_at is not None and day is not None else None,
     )
+
+
+def stored_order(program_id: str, order_id: str) -> OrderItem | None:
+    """The order's item as it is now."""
+    found = OrderItem.query(order_pk(program_id, order_id), OrderItem.sk == "order", consistent_read=True)
+    return next(iter(found), None)
 
 
 def refund_item(program_id: str, order_id: str, refund: Refund) -> FactItem:

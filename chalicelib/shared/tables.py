@@ -178,13 +178,10 @@ def _unless_refused(put: Callable[[], object]) -> bool:
     return True
 
 
-class Revised(Table):
-    """An item that changes: each change replaces it whole, on condition that nobody changed it meanwhile.
+class Keeping(Table):
+    """An item that is replaced whole, and keeps the attributes that this code doesn't know: while a stage is deployed,
+    newer code writes there, too."""
 
-    Attributes that this code doesn't know stay as they were: while a stage is deployed, newer code writes there, too.
-    """
-
-    revision = NumberAttribute(default=0)
     _unknown: Mapping[str, Any] = MappingProxyType({})
 
     @classmethod
@@ -198,6 +195,16 @@ class Revised(Table):
     def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
         """The item as it is put."""
         return {**self._unknown, **super().serialize(null_check)}
+
+    def keep_unknown_of(self, stored: Self) -> None:
+        """Made anew, it will replace `stored`."""
+        self._unknown = stored._unknown
+
+
+class Revised(Keeping):
+    """An item that changes: each change replaces it, on condition that nobody changed it meanwhile."""
+
+    revision = NumberAttribute(default=0)
 
     def next_revision(self) -> Condition:
         """Count the change, and give the condition under which it may be put."""

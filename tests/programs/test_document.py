@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from chalicelib.programs.document import parse, presets
-from chalicelib.programs.model import Acknowledgement, Channel, Demotion, EntryMode, Evidence, Measure
+from chalicelib.programs.model import Acknowledgement, Channel, Demotion, EntryMode, Evidence, Measure, read_plan
 
 LEVEL = {"rank": 1, "name": "Member", "rate_bp": 800, "target": 0}
 LEAST: dict[str, Any] = {"tracks": {"default": {"levels": [LEVEL], "measure": "monthly_sales"}}}
@@ -36,6 +36,13 @@ def test_the_document_is_kept_whole_and_reads_back_the_same() -> None:
         *("tracks", "attribution", "commission", "close_hours"),
         *("hold", "withdrawal", "acknowledgements"),
     }
+
+
+def test_fields_that_newer_code_has_written_mean_nothing() -> None:
+    written = parse(LEAST).written()
+    newer = copy.deepcopy(written) | {"zz_newer": 1}
+    newer["tracks"]["default"]["zz_newer"] = newer["hold"]["zz_newer"] = {"of": "newer code"}
+    assert read_plan(newer) == read_plan(written) == parse(LEAST).means()
 
 
 def test_every_field_reaches_the_model() -> None:
