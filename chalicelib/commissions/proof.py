@@ -153,7 +153,7 @@ def _settled_before(program: Program) -> datetime:
 
 
 def of_entries(program: Program, entries: Collection[Entry], since: datetime) -> Iterator[Difference]:
-    """Orders of which some distributors' entries come to something else than their decisions say.
+    """Orders of which some distributors' entries come to something else than their decisions say, or can't be read.
 
     Looked at are those of which anything was booked from `since` on: of these distributors, all entries must be given.
     """
@@ -164,7 +164,11 @@ def of_entries(program: Program, entries: Collection[Entry], since: datetime) ->
             earned = (entry.debit is Account.EXPENSE) - (entry.credit is Account.EXPENSE)
             found[entry.about, entry.distributor_id] += entry.amount_minor * earned
     for order_id, those in groupby(sorted(touched), key=itemgetter(0)):
-        wanted = _earned(program, order_id)
+        try:
+            wanted = _earned(program, order_id)
+        except tables.UNREADABLE:
+            yield Difference("unreadable", order_id, 0, 0)
+            continue
         if wanted is None:
             continue
         for _, distributor_id in those:

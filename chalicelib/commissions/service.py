@@ -283,11 +283,12 @@ def pages_paid(
 
 
 def undecided_of(program: Program, order_ids: Sequence[str]) -> list[str]:
-    """Those of these orders that have no decision, or one of this very instant whose first entry isn't there yet.
+    """Those of these orders that have no decision that can be read, or one of this very instant whose first entry isn't
+    there yet.
 
     Entries follow a decision within milliseconds; a test program's clock, which stands still, waits for them.
     """
-    first = tables.first_decisions(program.program_id, order_ids)
+    first = tables.readable_first_decisions(program.program_id, order_ids)
     fresh = [
         rules.first_entry(program.program_id, order_id, decision)
         for order_id, decision in first.items()

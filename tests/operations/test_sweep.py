@@ -365,3 +365,21 @@ def test_a_lost_order_that_nobody_can_process_is_put_aside_whole_and_the_others_
     kept = next(fact for fact in aside.record["facts"] if fact["sk"] == {"S": "cancel"})
     assert base64.b64decode(kept["f"]["B"]) == b"no JSON"
     assert {fact["sk"]["S"] for fact in aside.record["facts"]} == {"cancel", "order"}
+
+
+def test_a_first_decision_that_cannot_be_read_keeps_no_other_order_waiting_and_no_day_open(shop: Shop) -> None:
+    shop.sells("N1", 100_000, "12 12:00")
+    shop.deliver()
+    shop.sells("N2", 30_000, "12 13:00")
+    key = {"pk": {"S": "shop-1#N1"}, "sk": {"S": "000001"}}
+    was = connection().client.get_item(TableName="tributary-test-decisions", Key=key)["Item"]
+    broken = was | {"b": {"B": b"no JSON"}}
+    connection().client.put_item(TableName="tributary-test-decisions", Item=broken)
+    shop.jobs("13 05:10")
+    closed = shop.mei.get("/v1/jobs?job=levels")["data"][0]
+    assert (closed["last_day"], closed["phase"]) == ("2026-03-13", "done")
+    assert shop.decided("N2")
+    report = shop.report()
+    assert {(one["kind"], one["id"]) for one in report["differences"]} == {("quarantined", "N1"), ("unreadable", "N1")}
+    (aside,) = quarantine.listed("shop-1", 50, None)[0]
+    assert (aside.key, aside.reason[:6]) == ("N1", "error:")
