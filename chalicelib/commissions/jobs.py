@@ -10,7 +10,7 @@ from datetime import datetime
 from chalicelib.commissions import proof, service
 from chalicelib.ledger.proof import Difference
 from chalicelib.orders import service as orders
-from chalicelib.orders.changes import SOURCE
+from chalicelib.orders.changes import SOURCE, put_aside
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import log, quarantine, streams
 from chalicelib.shared.streams import Records, Subject
@@ -84,4 +84,4 @@ def _decide(program: Program, order_ids: Iterable[str]) -> None:
         return
     aside = quarantine.keys_of(program.program_id, SOURCE)
     records: Records = {Subject(program.program_id, order_id): {} for order_id in wanted if order_id not in aside}
-    streams.finish(SOURCE, records, service.decide_one, service.foresee, proof.put_aside)
+    streams.finish(SOURCE, records, service.decide_one, service.foresee, put_aside)

@@ -18,7 +18,7 @@ from chalicelib.ledger import service as ledger
 from chalicelib.ledger.model import Account, Entry
 from chalicelib.ledger.proof import Difference
 from chalicelib.orders import service as orders
-from chalicelib.orders.changes import SOURCE
+from chalicelib.orders.changes import SOURCE, put_aside
 from chalicelib.orders.model import Facts
 from chalicelib.programs.model import Mode, Program
 from chalicelib.shared import quarantine, streams
@@ -42,11 +42,6 @@ class Unlike(Value):
     following: Decision | None = None
     lost: bool = False
     """Whether it differs only because something of it was never decided or booked."""
-
-
-def put_aside(program_id: str, source: str, key: str, reason: str, _record: Record) -> None:
-    """Quarantine an order that no record has told of: with its facts, just as they are stored."""
-    quarantine.keep(program_id, source, key, reason, orders.as_stored(program_id, key))
 
 
 def of_orders(

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from chalice.app import DynamoDBRecord
 
-from chalicelib.orders.tables import ids_of
+from chalicelib.orders.tables import as_stored, ids_of
+from chalicelib.shared import quarantine
 from chalicelib.shared.streams import Subject
 from chalicelib.shared.value import Value
 
@@ -21,6 +22,11 @@ class Hint(Value):
 
     distributor_id: str | None
     skus: frozenset[str]
+
+
+def put_aside(program_id: str, source: str, key: str, reason: str, _record: Mapping[str, Any]) -> None:
+    """Quarantine an order that no record has told of: with its facts, just as they are stored."""
+    quarantine.keep(program_id, source, key, reason, as_stored(program_id, key))
 
 
 def order_of(record: DynamoDBRecord) -> Subject:

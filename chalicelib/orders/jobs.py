@@ -1,12 +1,15 @@
 """What becomes due for orders: those that nobody has marked completed complete themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Final
 
 from chalicelib.orders import rules, service
+from chalicelib.orders.changes import SOURCE, put_aside
 from chalicelib.programs import service as programs
 from chalicelib.programs.model import Plan, Program
+from chalicelib.shared import streams
+from chalicelib.shared.streams import Records, Subject
 from chalicelib.shared.tables import Key
 
 _PAGE: Final = 100
@@ -23,7 +26,8 @@ def has_to_complete(program: Program, day: date) -> bool:
 def complete_due(program: Program, day: date, place: Place | None) -> Iterator[tuple[list[str], Place | None]]:
     """Complete the orders whose time came in the day before a day: by pages, those completed, and where it goes on.
 
-    Each order is looked at on one day only, and costs a write unit if nobody else has completed it.
+    Each order is looked at on one day only, and costs a write unit if nobody else has completed it. One that can't be
+    read is put aside.
     """
     paid_days = _paid_days(program, day)
     if place is not None:
@@ -33,12 +37,24 @@ def complete_due(program: Program, day: date, place: Place | None) -> Iterator[t
         while True:
             found, places = service.paid_on(program, paid_day, _PAGE, places)
             due = [one.order_id for one in found if _comes_due(program, one.paid_at, day)]
-            done = [order_id for order_id in due if service.complete_by_itself(program, order_id)]
+            done = _completed(program, due)
             if places is None:
                 break
             yield done, (paid_day.isoformat(), places)
         following = paid_days[number + 1 : number + 2]
         yield done, (following[0].isoformat(), {}) if following else None
+
+
+def _completed(program: Program, order_ids: Sequence[str]) -> list[str]:
+    done: list[str] = []
+
+    def complete(order: Subject) -> None:
+        if service.complete_by_itself(program, order.key):
+            done.append(order.key)
+
+    due: Records = {Subject(program.program_id, order_id): {} for order_id in order_ids}
+    streams.finish(SOURCE, due, complete, lambda _: None, put_aside)
+    return done
 
 
 def _paid_days(program: Program, day: date) -> list[date]:

@@ -346,9 +346,6 @@ def _told_list(program_id: str) -> str:
 told_since: Final = tables.told_since
 """The orders of which anything was told at an instant or later, by pages of the whole table."""
 
-as_stored: Final = tables.as_stored
-"""An order's facts just as they are kept, readable or not."""
-
 
 def told_to_test(program_id: str, at: datetime) -> set[str]:
     """The orders of a test program of which something other than the order itself was told at an instant or later."""

@@ -383,3 +383,16 @@ def test_a_first_decision_that_cannot_be_read_keeps_no_other_order_waiting_and_n
     assert {(one["kind"], one["id"]) for one in report["differences"]} == {("quarantined", "N1"), ("unreadable", "N1")}
     (aside,) = quarantine.listed("shop-1", 50, None)[0]
     assert (aside.key, aside.reason[:6]) == ("N1", "error:")
+
+
+def test_a_fact_that_cannot_be_read_keeps_no_other_order_from_completing_itself(shop: Shop) -> None:
+    key = {"pk": {"S": "shop-1#O2"}, "sk": {"S": "cancel"}}
+    broken = key | {"f": {"B": b"no JSON"}, "r": {"S": clock.stored(clock.now())}}
+    connection().client.put_item(TableName="tributary-test-orders", Item=broken)
+    for day in (14, 16, 18):
+        shop.jobs(f"{day} 05:10")
+    done = shop.mei.get("/v1/jobs?job=completion")["data"][0]
+    assert (done["last_day"], done["phase"]) == ("2026-03-18", "done")
+    completed = [shop.mei.get(f"/v1/orders/{one}")["status"] for one in ("O1", "O3", "O4", "O5", "O6")]
+    assert completed == ["completed"] * 5
+    assert [aside.key for aside in quarantine.listed("shop-1", 50, None)[0]] == ["O2"]
