@@ -198,10 +198,10 @@ def mapping_of_jobs(stage: Stage) -> dict[str, Any]:
 
 
 def eventually(what: Callable[[], object], wanted: object) -> None:
-    """Wait for it, up to ten seconds."""
-    deadline = time.monotonic() + 10
+    """Wait for it, up to half a minute."""
+    deadline = time.monotonic() + 30
     while (found := what()) != wanted:
-        assert time.monotonic() < deadline, f"after ten seconds it is {found}"
+        assert time.monotonic() < deadline, f"after half a minute it is {found}"
         time.sleep(0.1)
 
 
