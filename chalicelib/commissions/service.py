@@ -121,7 +121,7 @@ def foresee(records: Records) -> None:
     of_programs = attrgetter("program_id")
     for program_id, of_program in groupby(sorted(records, key=of_programs), key=of_programs):
         subjects = list(of_program)
-        begun = tables.first_decisions(program_id, (subject.key for subject in subjects))
+        begun = tables.first_decisions(program_id, [subject.key for subject in subjects])
         hints = [hint_of(records[subject]) for subject in subjects if subject.key not in begun]
         catalog.foresee(program_id, {sku for hint in hints if hint and hint.distributor_id for sku in hint.skus})
 
@@ -288,7 +288,7 @@ def undecided_of(program: Program, order_ids: Sequence[str]) -> list[str]:
 
     Entries follow a decision within milliseconds; a test program's clock, which stands still, waits for them.
     """
-    first = tables.readable_first_decisions(program.program_id, order_ids)
+    first = tables.first_decisions(program.program_id, order_ids)
     fresh = [
         rules.first_entry(program.program_id, order_id, decision)
         for order_id, decision in first.items()

@@ -1,7 +1,7 @@
 """The `decisions` table: an order's journal, put if absent, never changed. pk=`{program}#{order}`, sk=`{n:06}`."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -61,20 +61,18 @@ def read_journal(program_id: str, order_id: str) -> list[Decision]:
     return [decision_of(item) for item in DecisionItem.query(f"{program_id}#{order_id}", consistent_read=True)]
 
 
-def first_decisions(program_id: str, order_ids: Iterable[str]) -> dict[str, Decision]:
-    """The first decisions of these orders, of those that have one."""
-    found = DecisionItem.find_many((f"{program_id}#{order_id}", _FIRST) for order_id in order_ids)
-    return {item.pk.partition("#")[2]: decision_of(item) for item in found}
+def first_decisions(program_id: str, order_ids: Sequence[str]) -> dict[str, Decision]:
+    """The first decisions of these orders, of those that have one.
 
-
-def readable_first_decisions(program_id: str, order_ids: Sequence[str]) -> dict[str, Decision]:
-    """The same of those that can be read. One that can't counts as none: whoever decides its order will find out."""
+    One that can't be read counts as none: whoever decides its order will find out.
+    """
     try:
-        return first_decisions(program_id, order_ids)
+        found = DecisionItem.find_many((f"{program_id}#{order_id}", _FIRST) for order_id in order_ids)
+        return {item.pk.partition("#")[2]: decision_of(item) for item in found}
     except UNREADABLE:
         half = len(order_ids) // 2
         parts = (order_ids[:half], order_ids[half:]) if half else ()
-        return {name: first for part in parts for name, first in readable_first_decisions(program_id, part).items()}
+        return {name: first for part in parts for name, first in first_decisions(program_id, part).items()}
 
 
 def first_look(program_id: str, order_id: str) -> list[Decision]:
