@@ -27,8 +27,10 @@ from infra.paths import LOCAL
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 BOTOCORE_SERVICES = {"dynamodb", "kms", "s3", "sqs"}
 RUNS_LAMBDA_CODE = platform.system() == "Linux" and platform.machine() == "x86_64"
-_UNUSED = {"__pycache__", "bin", "tests", "pydantic/v1", "dateutil/zoneinfo", "urllib3/contrib/emscripten"}
-_TOOLS = {"pydantic/mypy.py", "dateutil/rrule.py"}
+_UNUSED = {"__pycache__", "bin", "tests", "pydantic/v1", "dateutil/zoneinfo", "urllib3/contrib/emscripten"} | {
+    "pydantic/mypy.py",
+    "dateutil/rrule.py",
+}
 _NO_USE_IN_LAMBDA = {".py", ".pyi", ".pyx", ".js"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -102,9 +104,10 @@ def _prune(site_packages: Path) -> None:
     unused += [site_packages / "chalice"]
     unused += [path for name in _UNUSED for path in (site_packages / name, *site_packages.rglob(f"*/{name}"))]
     for path in unused:
-        shutil.rmtree(path, ignore_errors=True)
-    for name in _TOOLS:
-        (site_packages / name).unlink(missing_ok=True)
+        if path.is_file():
+            path.unlink()
+        else:
+            shutil.rmtree(path, ignore_errors=True)
     for about in site_packages.glob("*.dist-info"):
         told = (about / "METADATA").read_text().partition("\n\n")[0]  # some ask there for their own version
         shutil.rmtree(about)

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from chalicelib.shared.tables import connection
 from tests.support_engine import PREFIX, Held, Items, engine
 
+UNREADABLE = b"no JSON"
 REAL = {"revision", "started_at", "touched_at", "finished_at", "expires_at"}
 """What is counted, or told by real time: it differs from one way to the other."""
 
@@ -51,6 +53,14 @@ def images() -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
 def _typed(item: dict[str, Any]) -> dict[str, Any]:
     """On the wire binary values are text."""
     return {name: {"B": base64.b64decode(value["B"])} if "B" in value else value for name, value in item.items()}
+
+
+def unreadable_fact(program_id: str, order_id: str, at: str = "2026-03-03T02:00:00.000000Z") -> dict[str, Any]:
+    """Put a fact of an order that can't be read, received at an instant; its key."""
+    key = {"pk": {"S": f"{program_id}#{order_id}"}, "sk": {"S": "cancel"}}
+    fact = {"f": {"B": UNREADABLE}, "r": {"S": at}}
+    connection().client.put_item(TableName=f"{PREFIX}orders", Item=key | fact)
+    return key
 
 
 def held() -> Held:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Final, Generic, TypeVar, dataclass_transform
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 from chalice.app import Request, Response
@@ -25,6 +25,7 @@ from pydantic_core import to_json
 
 from chalicelib.shared import money
 from chalicelib.shared.errors import Code, DomainError, FieldError, Invalid, Malformed, TooLarge, Unsupported, pointer
+from chalicelib.shared.value import Value
 
 BODY_MAX: Final = 1_000_000
 """Bytes a body may have."""
@@ -116,8 +117,7 @@ class ExportQuery(Query):
     cursor: str | None = Field(default=None, max_length=4_000)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
-class Answer(msgspec.Struct, frozen=True):
+class Answer(Value):
     """An answer's body. Answers may grow fields; they never lose or rename one. A field that is UNSET is left out."""
 
 

@@ -23,6 +23,7 @@ from chalicelib.shared.tables import connection
 from tests.support_faults import EVER, Crash, failing
 from tests.support_market import Market, at
 from tests.support_meter import metered
+from tests.support_state import UNREADABLE, unreadable_fact
 from tests.support_stream import Stream
 
 NAMES = ("seller", "middle", "top", "other")
@@ -120,7 +121,7 @@ def test_a_full_replay_into_a_new_clock_changes_nothing(market: Market, stream: 
 def test_a_poisoned_order_is_put_aside_whole_and_the_others_are_finished(market: Market, stream: Stream) -> None:
     for order_id in "ABC":
         market.tell(order_id)
-    poison("B", market)
+    unreadable_fact(market.shop.program_id, "B")
     stream.deliver()
     assert [len(market.journal(order_id)) for order_id in "AC"] == [1, 1]
     (one,) = quarantined(market)
@@ -136,7 +137,7 @@ def test_a_decision_that_cant_be_read_stops_no_other_order_of_its_batch(market: 
     for order_id in "ABC":
         market.tell(order_id)
     key = {"pk": {"S": f"{market.shop.program_id}#B"}, "sk": {"S": f"{1:06}"}}
-    broken = key | {"at": {"S": "2026-03-04T02:00:00.000000Z"}, "b": {"B": b"no JSON"}}
+    broken = key | {"at": {"S": "2026-03-04T02:00:00.000000Z"}, "b": {"B": UNREADABLE}}
     connection().client.put_item(TableName="tributary-test-decisions", Item=broken)
     stream.deliver()
     assert [len(market.journal(order_id)) for order_id in "AC"] == [1, 1]
@@ -156,13 +157,6 @@ def test_what_the_store_calls_invalid_is_put_aside(
     monkeypatch.setattr(service, "decide", refuse)
     stream.deliver()
     assert quarantined(market)[0].reason.startswith("PutError")
-
-
-def poison(order_id: str, market: Market) -> None:
-    """A fact that can't be read."""
-    key = {"pk": {"S": f"{market.shop.program_id}#{order_id}"}, "sk": {"S": "cancel"}}
-    item = key | {"f": {"B": b"no JSON"}, "r": {"S": "2026-03-04T02:00:00.000000Z"}}
-    connection().client.put_item(TableName="tributary-test-orders", Item=item)
 
 
 def test_a_record_of_no_program_is_put_aside(market: Market, stream: Stream) -> None:
@@ -214,7 +208,7 @@ def test_when_the_store_fails_the_others_are_finished_and_the_rest_is_delivered_
 def test_when_even_putting_aside_fails_the_others_are_finished(market: Market, stream: Stream) -> None:
     for order_id in "AB":
         market.tell(order_id)
-    poison("A", market)
+    unreadable_fact(market.shop.program_id, "A")
     with failing(EVER, crash=False, only="ops"), pytest.raises(Unfinished, match="1 of 2 orders are left, first A"):
         stream.deliver()
     assert len(market.journal("B")) == 1

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from infra.inside import InsideError
 from infra.progress import Progress
 from tests.operations.till import Till
 from tests.support_meter import metered
-from tests.support_state import lose
+from tests.support_state import lose, unreadable_fact
 
 ORDERS = "tributary-test-orders"
 
@@ -34,14 +33,6 @@ class Said(Progress):
         return [line[:-10].rstrip() if line.endswith(" s") else line for line in self._text.getvalue().splitlines()]
 
 
-def poison(order_id: str) -> dict[str, Any]:
-    """A fact that can't be read, and its key."""
-    key = {"pk": {"S": f"shop-1#{order_id}"}, "sk": {"S": "cancel"}}
-    fact = {"f": {"B": b"no JSON"}, "r": {"S": "2026-03-03T02:00:00.000000Z"}}
-    connection().client.put_item(TableName=ORDERS, Item=key | fact)
-    return key
-
-
 def tried(till: Till, ids: list[str]) -> list[redrive.Tried]:
     return list(redrive.redrive("shop-1", ids, "ada", till.worker.deliver))
 
@@ -49,7 +40,7 @@ def tried(till: Till, ids: list[str]) -> list[redrive.Tried]:
 def test_what_is_in_quarantine_is_tried_again_one_after_the_other(till: Till) -> None:
     for order_id in ("A", "B", "C"):
         till.market.tell(order_id)
-    keys = [poison(order_id) for order_id in ("A", "B")]
+    keys = [unreadable_fact("shop-1", order_id) for order_id in ("A", "B")]
     commissions.judge_again(till.program, ["A", "B", "C"])
     assert redrive.quarantined("shop-1") == ["orders:A", "orders:B"]
     connection().client.delete_item(TableName=ORDERS, Key=keys[0])
@@ -122,7 +113,7 @@ def test_verifying_names_what_differs_and_leaves_it_to_others(make_till: Callabl
     till.market.tell("B")
     till.market.tell("C")
     till.market.tell("D")
-    poison("C")
+    unreadable_fact("shop-1", "C")
     quarantine.keep("shop-1", "orders", "D", "a bug of yesterday", {})
     till.market.move_to(days=1)
     assert lose("entries", till.market.id("middle"), "#A#") == 2

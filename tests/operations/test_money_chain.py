@@ -11,13 +11,12 @@ from chalicelib.commissions import jobs as commissions
 from chalicelib.operations import calendar, jobs
 from chalicelib.programs.model import Mode
 from chalicelib.shared import clock, ids, quarantine
-from chalicelib.shared.tables import connection
 from tests.levels.seller import Seller
 from tests.operations.due import RealTime
 from tests.operations.till import DAY, Till
 from tests.support_faults import Crash, failing
 from tests.support_market import START
-from tests.support_state import Kept, kept, rewound
+from tests.support_state import Kept, kept, rewound, unreadable_fact
 
 
 def test_an_order_becomes_money_on_the_morning_after_its_hold(till: Till) -> None:
@@ -102,8 +101,7 @@ def test_what_is_quarantined_stops_settlements_until_it_is_tried_again(till: Til
 
 def test_what_fails_again_stays_in_quarantine(till: Till) -> None:
     till.sells("A", 100_000)
-    key = {"pk": {"S": "shop-1#A"}, "sk": {"S": "cancel"}, "f": {"B": b"no JSON"}, "r": {"S": "2026-03-03"}}
-    connection().client.put_item(TableName="tributary-test-orders", Item=key)
+    unreadable_fact("shop-1", "A")
     commissions.judge_again(till.program, ["A"])
     for _ in range(2):
         (row,) = till.market.get("/v1/quarantine")["data"]

@@ -9,10 +9,10 @@ from chalicelib.distributors import service as distributors
 from chalicelib.operations import calendar, jobs
 from chalicelib.programs.document import presets
 from chalicelib.shared.errors import NotFound
-from chalicelib.shared.tables import connection
 from tests.levels.seller import Seller
 from tests.operations.due import Due, RealTime
 from tests.support_clock import Worker
+from tests.support_state import unreadable_fact
 
 Make = Callable[..., Seller]
 
@@ -120,8 +120,7 @@ def test_an_order_in_quarantine_does_not_keep_a_program_from_closing(real: RealT
     real.to("2026-03-03T12:00:00+08:00")
     for order_id in ("A", "B", "C"):
         seller.sells(order_id, 100_000, "2026-03-03T11:00:00+08:00", decided=order_id != "B")
-    key = {"pk": {"S": "shop-1#B"}, "sk": {"S": "cancel"}, "f": {"B": b"no JSON"}, "r": {"S": "2026-03-03"}}
-    connection().client.put_item(TableName="tributary-test-orders", Item=key)
+    unreadable_fact("shop-1", "B")
     real.to("2026-03-04T12:00:00+08:00")
     catch_up(seller)
     (aside,) = seller.get("/v1/quarantine")["data"]

@@ -29,7 +29,7 @@ from tests.support_clock import Worker
 from tests.support_engine import Held
 from tests.support_faults import Crash, failing
 from tests.support_meter import metered
-from tests.support_state import held, kept, lose, put_back, rewound
+from tests.support_state import UNREADABLE, held, kept, lose, put_back, rewound, unreadable_fact
 from tests.support_stream import Stream
 
 ORDERS = ("O1", "O2", "O3", "O4", "O5", "O6", "N1", "N2")
@@ -351,9 +351,7 @@ def test_another_programs_facts_are_left_to_it(shop: Shop, make_live: Callable[.
 
 def test_a_lost_order_that_nobody_can_process_is_put_aside_whole_and_the_others_are_healed(shop: Shop) -> None:
     lose_facts(shop)
-    key = {"pk": {"S": "shop-1#O2"}, "sk": {"S": "cancel"}}
-    broken = key | {"f": {"B": b"no JSON"}, "r": {"S": clock.stored(clock.now())}}
-    connection().client.put_item(TableName="tributary-test-orders", Item=broken)
+    unreadable_fact("shop-1", "O2", clock.stored(clock.now()))
     shop.jobs("13 05:10")
     report = shop.report()
     assert (report["healed"], [(one["kind"], one["id"]) for one in report["differences"]]) == (
@@ -363,7 +361,7 @@ def test_a_lost_order_that_nobody_can_process_is_put_aside_whole_and_the_others_
     (aside,) = quarantine.listed("shop-1", 50, None)[0]
     assert (aside.key, aside.reason[:6]) == ("O2", "error:")
     kept = next(fact for fact in aside.record["facts"] if fact["sk"] == {"S": "cancel"})
-    assert base64.b64decode(kept["f"]["B"]) == b"no JSON"
+    assert base64.b64decode(kept["f"]["B"]) == UNREADABLE
     assert {fact["sk"]["S"] for fact in aside.record["facts"]} == {"cancel", "order"}
 
 
@@ -373,7 +371,7 @@ def test_a_first_decision_that_cannot_be_read_keeps_no_other_order_waiting_and_n
     shop.sells("N2", 30_000, "12 13:00")
     key = {"pk": {"S": "shop-1#N1"}, "sk": {"S": "000001"}}
     was = connection().client.get_item(TableName="tributary-test-decisions", Key=key)["Item"]
-    broken = was | {"b": {"B": b"no JSON"}}
+    broken = was | {"b": {"B": UNREADABLE}}
     connection().client.put_item(TableName="tributary-test-decisions", Item=broken)
     shop.jobs("13 05:10")
     closed = shop.mei.get("/v1/jobs?job=levels")["data"][0]
@@ -386,9 +384,7 @@ def test_a_first_decision_that_cannot_be_read_keeps_no_other_order_waiting_and_n
 
 
 def test_a_fact_that_cannot_be_read_keeps_no_other_order_from_completing_itself(shop: Shop) -> None:
-    key = {"pk": {"S": "shop-1#O2"}, "sk": {"S": "cancel"}}
-    broken = key | {"f": {"B": b"no JSON"}, "r": {"S": clock.stored(clock.now())}}
-    connection().client.put_item(TableName="tributary-test-orders", Item=broken)
+    unreadable_fact("shop-1", "O2", clock.stored(clock.now()))
     for day in (14, 16, 18):
         shop.jobs(f"{day} 05:10")
     done = shop.mei.get("/v1/jobs?job=completion")["data"][0]
